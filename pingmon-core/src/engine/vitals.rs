@@ -1,0 +1,137 @@
+//! How an engine is doing, for readiness answers and pages: numbers that the engine's tasks write and anybody reads.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::id::SessionId;
+
+/// A reading of an engine's vitals.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Vitals {
+    /// The present session; none before the first join and between sessions.
+    pub session: Option<SessionId>,
+    /// Monitors held.
+    pub held: u64,
+    /// Runs under way.
+    pub running: u64,
+    /// Runs recorded since the start.
+    pub recorded: u64,
+    /// Runs whose record the store refused because the monitor had gone to another owner or revision.
+    pub lost: u64,
+    /// Slots recorded as missed.
+    pub missed: u64,
+    /// Notices that a channel took.
+    pub sent: u64,
+    /// Runs that started more than 100 ms after their slot.
+    pub late: u64,
+    /// Why the engine isn't doing its work, each in one line; empty when it is.
+    pub faults: Vec<String>,
+}
+
+impl Vitals {
+    /// Whether the engine is doing its work: it has a living session, its scheduler moves, and the store takes what it
+    /// writes.
+    pub fn is_ready(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+/// How long the scheduler may stand still before that is a fault.
+const STALL: Duration = Duration::from_secs(5);
+
+/// Where the engine's tasks write.
+#[derive(Debug, Default)]
+pub(super) struct Gauges {
+    pub(super) held: AtomicU64,
+    pub(super) running: AtomicU64,
+    pub(super) recorded: AtomicU64,
+    pub(super) lost: AtomicU64,
+    pub(super) missed: AtomicU64,
+    pub(super) sent: AtomicU64,
+    pub(super) late: AtomicU64,
+    state: Mutex<State>,
+}
+
+/// What is written rarely.
+#[derive(Debug, Default)]
+struct State {
+    session: Option<(SessionId, Instant)>,
+    beat: Option<Instant>,
+    store_fault: Option<String>,
+    stopped: bool,
+}
+
+impl Gauges {
+    /// Notes that the scheduler turned its wheel.
+    pub(super) fn beat(&self) {
+        self.with(|state| state.beat = Some(Instant::now()));
+    }
+
+    /// Notes the session that holds until `deadline`, or that there is none.
+    pub(super) fn session(&self, session: Option<(SessionId, Instant)>) {
+        self.with(|state| state.session = session);
+    }
+
+    /// Notes that the store refused a write, or takes them again.
+    pub(super) fn store_fault(&self, fault: Option<String>) {
+        self.with(|state| state.store_fault = fault);
+    }
+
+    /// Notes that the engine stopped.
+    pub(super) fn stopped(&self) {
+        self.with(|state| state.stopped = true);
+    }
+
+    /// Reads everything.
+    pub(super) fn read(&self) -> Vitals {
+        let (session, faults) = self.with(|state| (state.session.map(|(id, _)| id), state.faults()));
+        Vitals {
+            session,
+            held: self.held.load(Relaxed),
+            running: self.running.load(Relaxed),
+            recorded: self.recorded.load(Relaxed),
+            lost: self.lost.load(Relaxed),
+            missed: self.missed.load(Relaxed),
+            sent: self.sent.load(Relaxed),
+            late: self.late.load(Relaxed),
+            faults,
+        }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl State {
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.stopped {
+            faults.push("the engine has stopped".to_owned());
+            return faults;
+        }
+        match self.beat {
+            None => faults.push("the engine hasn't started".to_owned()),
+            Some(beat) if beat.elapsed() > STALL => {
+                faults.push(format!("the scheduler has stood still for {} s", beat.elapsed().as_secs()));
+            }
+            Some(_) => {}
+        }
+        match self.session {
+            None => faults.push("the engine has no session with the store".to_owned()),
+            Some((_, deadline)) if deadline <= Instant::now() => faults.push("the engine's lease has run out".to_owned()),
+            Some(_) => {}
+        }
+        faults.extend(self.store_fault.iter().map(|fault| format!("the store takes no writes: {fault}")));
+        faults
+    }
+}

@@ -1,0 +1,35 @@
+//! The contract of a notifier: hands one notice to one channel. Queueing, retry and order are the dispatcher's business.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use schemars::Schema;
+use serde_json::Value;
+
+use crate::{error::Result, notification::Notification};
+
+/// One configured channel.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Sends one notice. `Ok` means that the far end has taken it. A repeat bears the same
+    /// [`id`](Notification::id), so that a receiver can tell.
+    ///
+    /// # Errors
+    /// [`Error::Delivery`](crate::error::Error::Delivery), saying whether a later attempt can help.
+    async fn send(&self, notification: &Notification) -> Result<()>;
+}
+
+/// A family of channels that differ in config only: what a `[[notifier]]` table of the config file names.
+pub trait NotifierKind: Send + Sync + 'static {
+    /// The word for it in a definition: lower case, digits and `_`.
+    fn name(&self) -> &'static str;
+
+    /// JSON Schema (draft 2020-12) of its config.
+    fn schema(&self) -> Schema;
+
+    /// Builds a channel: parses once, refuses early.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::error::Error::Config) naming the bad field.
+    fn build(&self, config: &Value) -> Result<Arc<dyn Notifier>>;
+}

@@ -1,0 +1,426 @@
+//! The verdict of one run and everything that explains it. Judging a monitor's state over time is `incident`'s work.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Longest message kept, in characters.
+pub const MAX_MESSAGE: usize = 1_000;
+/// Most failed expectations kept of one run.
+pub const MAX_FAILED: usize = 32;
+/// Most phases kept of one run.
+pub const MAX_PHASES: usize = 32;
+/// Most metrics kept of one run.
+pub const MAX_METRICS: usize = 256;
+/// Longest text kept in an expectation, a metric or one piece of evidence, in characters.
+pub const MAX_TEXT: usize = 4_000;
+/// Most pieces of evidence kept of one run.
+pub const MAX_EVIDENCE: usize = 32;
+/// Most evidence kept of one run, in bytes of JSON.
+pub const MAX_EVIDENCE_BYTES: usize = 16 * 1024;
+
+/// The verdict of one run.
+///
+/// Ordered by how bad it is for the target: `Up < Degraded < Down`. `Unknown` stands apart: it says that *we* couldn't
+/// judge, never that the target failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The target did all that was expected.
+    Up,
+    /// The target works, but not as well as expected.
+    Degraded,
+    /// The target failed.
+    Down,
+    /// The probe couldn't judge: our network, our resolver, our limits, our bug.
+    Unknown,
+}
+
+impl Status {
+    /// The word for it, in SQL, JSON and on pages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Exit code in the convention of monitoring plug-ins: 0 ok, 1 warning, 2 critical, 3 unknown.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Up => 0,
+            Self::Degraded => 1,
+            Self::Down => 2,
+            Self::Unknown => 3,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// An expectation that wasn't met.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What was looked at, as the config names it: `status`, `body[0].json`, `cpu`.
+    pub expectation: String,
+    /// How bad missing it is: `degraded` or `down`.
+    pub level: Status,
+    /// What would have been right.
+    pub expected: String,
+    /// What was found.
+    pub actual: String,
+}
+
+/// A number measured by a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Metric {
+    /// Snake-case name: `cpu_used`, `connections`.
+    pub name: Cow<'static, str>,
+    /// The value, finite.
+    pub value: f64,
+    /// Unit in short: `ms`, `bytes`, `percent`, or empty for a count.
+    pub unit: Cow<'static, str>,
+    /// What tells series of one name apart: `{"mount": "/"}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Metric {
+    /// A metric without labels.
+    pub fn new(name: impl Into<Cow<'static, str>>, value: f64, unit: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: name.into(), value, unit: unit.into(), labels: BTreeMap::new() }
+    }
+
+    /// Adds a label.
+    #[must_use]
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(key.into(), value.into());
+        self
+    }
+}
+
+/// What one run found: the verdict and what explains it.
+///
+/// ```
+/// use std::time::Duration;
+/// use pingmon_core::outcome::{Metric, Outcome, Status};
+///
+/// let outcome = Outcome::degraded("queue is long")
+///     .latency(Duration::from_millis(12))
+///     .metric(Metric::new("queue_depth", 1200.0, ""));
+/// assert_eq!(outcome.status, Status::Degraded);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The verdict.
+    pub status: Status,
+    /// How long the target took, as the check defines it; milliseconds in JSON.
+    #[serde(rename = "latency_ms", default, with = "millis_option", skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Duration>,
+    /// The parts of the latency in the order they happened (`dns`, `connect`, `tls` …); milliseconds in JSON.
+    #[serde(rename = "phases_ms", default, with = "phases", skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<(Cow<'static, str>, Duration)>,
+    /// One line for people.
+    #[serde(default)]
+    pub message: String,
+    /// Expectations that weren't met, all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<Failure>,
+    /// Numbers measured on the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
+    /// Facts that help to find the cause: an excerpt of the body, an address, a stable `error` kind. No secrets.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub evidence: Map<String, Value>,
+}
+
+impl Outcome {
+    /// An outcome of the given verdict with its one line.
+    pub fn new(status: Status, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            latency: None,
+            phases: Vec::new(),
+            message: message.into(),
+            failed: Vec::new(),
+            metrics: Vec::new(),
+            evidence: Map::new(),
+        }
+    }
+
+    /// The target did all that was expected.
+    pub fn up(message: impl Into<String>) -> Self {
+        Self::new(Status::Up, message)
+    }
+
+    /// The target works, but not as well as expected.
+    pub fn degraded(message: impl Into<String>) -> Self {
+        Self::new(Status::Degraded, message)
+    }
+
+    /// The target failed.
+    pub fn down(message: impl Into<String>) -> Self {
+        Self::new(Status::Down, message)
+    }
+
+    /// The target couldn't be judged, for a reason on our side.
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self::new(Status::Unknown, message)
+    }
+
+    /// Sets the latency.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.latency = Some(latency);
+        self
+    }
+
+    /// Adds a phase after those already there.
+    #[must_use]
+    pub fn phase(mut self, name: impl Into<Cow<'static, str>>, took: Duration) -> Self {
+        self.phases.push((name.into(), took));
+        self
+    }
+
+    /// Adds a metric.
+    #[must_use]
+    pub fn metric(mut self, metric: Metric) -> Self {
+        self.metrics.push(metric);
+        self
+    }
+
+    /// Adds a piece of evidence.
+    #[must_use]
+    pub fn evidence(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.evidence.insert(name.into(), value.into());
+        self
+    }
+
+    /// Records an expectation that wasn't met and worsens the verdict to its level. The first one becomes the message.
+    pub fn fail(
+        &mut self,
+        level: Status,
+        expectation: impl Into<String>,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+    ) {
+        let failure =
+            Failure { expectation: expectation.into(), level, expected: expected.into(), actual: actual.into() };
+        if self.failed.is_empty() || (level == Status::Down && self.status != Status::Down) {
+            self.message = format!("{}: expected {}, got {}", failure.expectation, failure.expected, failure.actual);
+        }
+        if self.status == Status::Up || level == Status::Down {
+            self.status = level;
+        }
+        self.failed.push(failure);
+    }
+
+    /// The same outcome within the limits of this module: texts cut, NUL characters replaced, numbers finite. The
+    /// engine calls it on every outcome, so that no check can flood or break a store.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        clean(&mut self.message, MAX_MESSAGE);
+        self.failed.truncate(MAX_FAILED);
+        for failure in &mut self.failed {
+            clean(&mut failure.expectation, MAX_TEXT);
+            clean(&mut failure.expected, MAX_TEXT);
+            clean(&mut failure.actual, MAX_TEXT);
+        }
+        self.phases.truncate(MAX_PHASES);
+        for (name, _) in &mut self.phases {
+            clean_cow(name);
+        }
+        self.metrics.retain(|metric| metric.value.is_finite());
+        self.metrics.truncate(MAX_METRICS);
+        for metric in &mut self.metrics {
+            clean_cow(&mut metric.name);
+            clean_cow(&mut metric.unit);
+            if metric.labels.iter().any(|(key, value)| is_dirty(key, MAX_TEXT) || is_dirty(value, MAX_TEXT)) {
+                metric.labels =
+                    std::mem::take(&mut metric.labels).into_iter().map(|(k, v)| (cleaned(k), cleaned(v))).collect();
+            }
+        }
+        bound_evidence(&mut self.evidence);
+        self
+    }
+}
+
+/// Keeps the first pieces of evidence that fit, texts cut; what was left out is said.
+fn bound_evidence(evidence: &mut Map<String, Value>) {
+    let mut room = MAX_EVIDENCE_BYTES;
+    let mut kept = Map::new();
+    let mut dropped = 0_u32;
+    for (name, mut value) in std::mem::take(evidence) {
+        clean_value(&mut value, 0);
+        let size = name.len() + value.to_string().len();
+        if kept.len() < MAX_EVIDENCE && size <= room {
+            room -= size;
+            kept.insert(cleaned(name), value);
+        } else {
+            dropped += 1;
+        }
+    }
+    if dropped > 0 {
+        kept.insert("dropped".into(), dropped.into());
+    }
+    *evidence = kept;
+}
+
+/// Cleans every text inside a value; what lies deeper than 8 levels becomes null.
+fn clean_value(value: &mut Value, depth: u8) {
+    match value {
+        Value::String(text) => clean(text, MAX_TEXT),
+        Value::Array(_) | Value::Object(_) if depth == 8 => *value = Value::Null,
+        Value::Array(items) => items.iter_mut().for_each(|item| clean_value(item, depth + 1)),
+        Value::Object(fields) => {
+            if fields.keys().any(|key| is_dirty(key, MAX_TEXT)) {
+                *fields = std::mem::take(fields).into_iter().map(|(key, value)| (cleaned(key), value)).collect();
+            }
+            fields.values_mut().for_each(|item| clean_value(item, depth + 1));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn is_dirty(text: &str, most: usize) -> bool {
+    text.len() > most || text.contains('\0')
+}
+
+/// Cuts `text` at `most` characters and replaces NUL, which PostgreSQL can't hold.
+fn clean(text: &mut String, most: usize) {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push('…');
+    }
+    if text.contains('\0') {
+        *text = text.replace('\0', "\u{fffd}");
+    }
+}
+
+fn cleaned(mut text: String) -> String {
+    clean(&mut text, MAX_TEXT);
+    text
+}
+
+fn clean_cow(text: &mut Cow<'static, str>) {
+    if is_dirty(text, MAX_TEXT) {
+        clean(text.to_mut(), MAX_TEXT);
+    }
+}
+
+/// A duration in milliseconds with microsecond resolution.
+pub fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1_000.0
+}
+
+fn from_millis(millis: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(millis / 1_000.0).ok()
+}
+
+mod millis_option {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(super::millis).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<f64>::deserialize(deserializer)?.and_then(super::from_millis))
+    }
+}
+
+mod phases {
+    use std::{borrow::Cow, fmt, time::Duration};
+
+    use serde::{Deserializer, Serializer, de};
+
+    type Phases = Vec<(Cow<'static, str>, Duration)>;
+
+    pub(super) fn serialize<S: Serializer>(phases: &Phases, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(phases.iter().map(|(name, took)| (name, super::millis(*took))))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Phases, D::Error> {
+        struct InOrder;
+        impl<'de> de::Visitor<'de> for InOrder {
+            type Value = Phases;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of phase names to milliseconds")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Phases, A::Error> {
+                let mut phases = Vec::new();
+                while let Some((name, took)) = map.next_entry::<String, f64>()? {
+                    phases.push((name.into(), super::from_millis(took).unwrap_or_default()));
+                }
+                Ok(phases)
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_reads_back_from_its_json_as_it_was() {
+        let mut outcome = Outcome::up("200 OK")
+            .latency(Duration::from_micros(12_345))
+            .phase("dns", Duration::from_micros(345))
+            .phase("connect", Duration::from_millis(12))
+            .metric(Metric::new("size", 12.0, "bytes").label("part", "body"))
+            .evidence("address", "127.0.0.1:80");
+        outcome.fail(Status::Down, "status", "2xx", "500");
+        let json = serde_json::to_value(&outcome).unwrap();
+        assert_eq!(json["latency_ms"], 12.345);
+        assert_eq!(json["phases_ms"]["connect"], 12.0);
+        assert_eq!(serde_json::from_str::<Outcome>(&serde_json::to_string(&outcome).unwrap()).unwrap(), outcome);
+    }
+
+    #[test]
+    fn the_worst_failed_expectation_decides_and_names_the_verdict() {
+        let mut outcome = Outcome::up("fine");
+        outcome.fail(Status::Degraded, "latency", "< 1s", "2s");
+        assert_eq!((outcome.status, outcome.message.as_str()), (Status::Degraded, "latency: expected < 1s, got 2s"));
+        outcome.fail(Status::Down, "status", "2xx", "500");
+        outcome.fail(Status::Degraded, "size", "< 1", "2");
+        assert_eq!((outcome.status, outcome.message.as_str()), (Status::Down, "status: expected 2xx, got 500"));
+        assert_eq!(outcome.failed.len(), 3);
+    }
+
+    #[test]
+    fn a_flood_is_cut_to_the_stated_limits_and_nul_is_replaced() {
+        let mut outcome = Outcome::down("x\0".repeat(5_000)).evidence("body", "y".repeat(100_000));
+        for n in 0..100 {
+            outcome.fail(Status::Down, "status\0", "1", n.to_string());
+            outcome = outcome.evidence(format!("e{n}"), "z".repeat(1_000));
+        }
+        for _ in 0..1_000 {
+            outcome =
+                outcome.metric(Metric::new("m\0", f64::NAN, "")).metric(Metric::new("m\0", 1.0, "").label("a\0", "b"));
+        }
+        let outcome = outcome.bounded();
+        let json = serde_json::to_string(&outcome).unwrap();
+        assert!(json.len() < 250_000, "{} bytes", json.len());
+        assert!(!json.contains("\\u0000"));
+        assert!(outcome.message.chars().count() <= MAX_MESSAGE + 1);
+        assert_eq!((outcome.failed.len(), outcome.metrics.len()), (MAX_FAILED, MAX_METRICS));
+        assert!(outcome.evidence.contains_key("dropped"));
+    }
+}

@@ -1,0 +1,217 @@
+//! How a monitor's verdicts become incidents and notices: thresholds, re-checks, reminders, flap damping. The rules that
+//! read a policy are in `incident`.
+
+use std::{fmt, time::Duration};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::{
+    error::{Error, Result},
+    time::Span,
+};
+
+/// Most consecutive runs a threshold may ask for.
+pub const MAX_COUNT: u32 = 1_000;
+/// Longest duration a policy may name: 31 days.
+pub const MAX_DURATION: Duration = Duration::from_secs(31 * 86_400);
+
+/// How much of something it takes: `3` (consecutive runs), `"5m"` (for that long) or `"never"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threshold {
+    /// That many consecutive runs; at least 1.
+    Count(u32),
+    /// Without interruption for that long, judged at each run.
+    For(Duration),
+    /// Not at all.
+    Never,
+}
+
+impl Serialize for Threshold {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Count(count) => serializer.serialize_u32(*count),
+            Self::For(duration) => Span(*duration).serialize(serializer),
+            Self::Never => serializer.serialize_str("never"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Threshold {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CountOrSpan;
+        impl de::Visitor<'_> for CountOrSpan {
+            type Value = Threshold;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of consecutive runs such as 3, a length of time such as \"5m\", or \"never\"")
+            }
+
+            fn visit_u64<E: de::Error>(self, count: u64) -> Result<Threshold, E> {
+                let count = u32::try_from(count).ok().filter(|count| (1..=MAX_COUNT).contains(count));
+                count
+                    .map(Threshold::Count)
+                    .ok_or_else(|| E::custom(format_args!("out of range: from 1 to {MAX_COUNT} runs")))
+            }
+
+            fn visit_i64<E: de::Error>(self, count: i64) -> Result<Threshold, E> {
+                self.visit_u64(u64::try_from(count).unwrap_or(0))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Threshold, E> {
+                match text {
+                    "never" => Ok(Threshold::Never),
+                    _ => text.parse().map(|Span(duration)| Threshold::For(duration)).map_err(E::custom),
+                }
+            }
+        }
+        deserializer.deserialize_any(CountOrSpan)
+    }
+}
+
+impl JsonSchema for Threshold {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Threshold".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "a number of consecutive runs, a length of time such as \"5m\", or \"never\"",
+            "anyOf": [{ "type": "integer", "minimum": 1, "maximum": MAX_COUNT }, { "type": "string" }],
+        })
+    }
+}
+
+/// Flap damping: a monitor that opened or resolved `changes` times `within` this long has its further notices held
+/// back by `hold`. What is recorded is never delayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlapDamping {
+    /// How many changes make a flapping monitor; 0 turns damping off, at most 20. Default 6.
+    pub changes: u32,
+    /// The window the changes are counted in. Default 1 h.
+    pub within: Span,
+    /// How long a notice of a flapping monitor waits. Default 5 min.
+    pub hold: Span,
+}
+
+impl Default for FlapDamping {
+    fn default() -> Self {
+        Self { changes: 6, within: Span(Duration::from_secs(3_600)), hold: Span(Duration::from_secs(300)) }
+    }
+}
+
+/// How verdicts become incidents and notices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Policy {
+    /// How much failure (`down`) opens an incident. Default 2 runs.
+    pub open_after: Threshold,
+    /// How much success resolves it. Default 1 run.
+    pub close_after: Threshold,
+    /// How much `degraded` or worse opens an incident of level degraded; as `open_after` when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded_after: Option<Threshold>,
+    /// How much `unknown` opens an incident about the monitoring itself. Default 5 runs.
+    pub unknown_after: Threshold,
+    /// The interval while a failure or a recovery isn't confirmed yet; as usual when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_every: Option<Span>,
+    /// How often an open incident is announced again; never when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remind_every: Option<Span>,
+    /// When notices of an unsteady monitor are held back.
+    pub flap: FlapDamping,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            open_after: Threshold::Count(2),
+            close_after: Threshold::Count(1),
+            degraded_after: None,
+            unknown_after: Threshold::Count(5),
+            retry_every: None,
+            remind_every: None,
+            flap: FlapDamping::default(),
+        }
+    }
+}
+
+impl Policy {
+    /// How much `degraded` or worse opens an incident of level degraded.
+    pub fn degraded_after(&self) -> Threshold {
+        self.degraded_after.unwrap_or(self.open_after)
+    }
+
+    /// Refuses values out of range, naming the field.
+    pub(crate) fn validate(&self) -> Result<()> {
+        threshold("open_after", self.open_after)?;
+        threshold("close_after", self.close_after)?;
+        threshold("degraded_after", self.degraded_after())?;
+        threshold("unknown_after", self.unknown_after)?;
+        if self.close_after == Threshold::Never {
+            return Err(Error::config("close_after", "\"never\" would leave every incident open: give runs or a time"));
+        }
+        if let Some(every) = self.retry_every {
+            duration("retry_every", every, Duration::from_secs(1))?;
+        }
+        if let Some(every) = self.remind_every {
+            duration("remind_every", every, Duration::from_secs(60))?;
+        }
+        if self.flap.changes > 20 {
+            return Err(Error::config("flap.changes", format!("{} is out of range: from 0 to 20", self.flap.changes)));
+        }
+        duration("flap.within", self.flap.within, Duration::ZERO)?;
+        duration("flap.hold", self.flap.hold, Duration::ZERO)
+    }
+}
+
+fn threshold(field: &str, threshold: Threshold) -> Result<()> {
+    match threshold {
+        Threshold::Count(count) if !(1..=MAX_COUNT).contains(&count) => {
+            Err(Error::config(field, format!("{count} is out of range: from 1 to {MAX_COUNT} runs")))
+        }
+        Threshold::For(length) => duration(field, Span(length), Duration::from_secs(1)),
+        Threshold::Count(_) | Threshold::Never => Ok(()),
+    }
+}
+
+fn duration(field: &str, Span(length): Span, shortest: Duration) -> Result<()> {
+    if (shortest..=MAX_DURATION).contains(&length) {
+        return Ok(());
+    }
+    Err(Error::config(field, format!("{} is out of range: from {} to 31days", Span(length), Span(shortest))))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_threshold_is_a_count_or_a_duration_or_never() {
+        for (text, threshold) in [
+            (json!(3), Threshold::Count(3)),
+            (json!("5m"), Threshold::For(Duration::from_secs(300))),
+            (json!("never"), Threshold::Never),
+        ] {
+            assert_eq!(serde_json::from_value::<Threshold>(text.clone()).unwrap(), threshold);
+            assert_eq!(serde_json::to_value(threshold).unwrap(), text);
+        }
+        for bad in [json!(0), json!(-1), json!(1_000_000), json!("5 parsecs"), json!(true)] {
+            serde_json::from_value::<Threshold>(bad.clone()).expect_err(&bad.to_string());
+        }
+    }
+
+    #[test]
+    fn a_policy_out_of_range_names_its_field() {
+        let policy = Policy { retry_every: Some(Span(Duration::ZERO)), ..Policy::default() };
+        assert!(policy.validate().unwrap_err().to_string().starts_with("invalid retry_every: 0s is out of range"));
+        let policy = Policy { close_after: Threshold::Never, ..Policy::default() };
+        assert!(policy.validate().unwrap_err().to_string().contains("close_after"));
+        Policy::default().validate().unwrap();
+    }
+}

@@ -1,0 +1,113 @@
+//! The durable outbox: deliveries are written with the run that calls for them, taken by one session at a time, and
+//! settled. At least once, with the same idempotency key on a repeat.
+
+use async_trait::async_trait;
+
+use crate::{
+    error::Result,
+    id::{DeliveryId, MonitorId, SessionId},
+    notification::{Delivery, DeliveryState},
+    time::Timestamp,
+};
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Settled {
+    /// The channel took it.
+    Sent,
+    /// It is to be tried again at `due_at`.
+    Retry {
+        /// Not before.
+        due_at: Timestamp,
+        /// What went wrong.
+        error: String,
+    },
+    /// It is given up.
+    Dead {
+        /// Why.
+        error: String,
+    },
+}
+
+/// One attempt's end.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Settlement {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// The number of the attempt, as it was taken: with the session it fences the settlement.
+    pub attempt: u32,
+    /// How it ended.
+    pub settled: Settled,
+}
+
+impl Settlement {
+    /// How the attempt at `delivery` ended.
+    pub const fn new(delivery: &Delivery, settled: Settled) -> Self {
+        Self { delivery: delivery.id(), attempt: delivery.attempts, settled }
+    }
+}
+
+/// Which deliveries are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeliveryFilter {
+    /// Only those of this monitor.
+    pub monitor: Option<MonitorId>,
+    /// Only those that stand so.
+    pub state: Option<DeliveryState>,
+}
+
+impl DeliveryFilter {
+    /// All deliveries.
+    pub const fn all() -> Self {
+        Self { monitor: None, state: None }
+    }
+
+    /// Only those of this monitor.
+    #[must_use]
+    pub const fn of(mut self, monitor: MonitorId) -> Self {
+        self.monitor = Some(monitor);
+        self
+    }
+
+    /// Only those that stand so.
+    #[must_use]
+    pub const fn state(mut self, state: DeliveryState) -> Self {
+        self.state = Some(state);
+        self
+    }
+}
+
+/// The notices on their way.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Takes up to `limit` pending deliveries of `channel` that are due and that no living session has taken, in the
+    /// order (`notification.at`, `sequence`), and counts the attempt. A delivery waits while an earlier one of the same
+    /// channel and monitor is pending, taken or not: a "resolved" never overtakes its "opened".
+    ///
+    /// # Errors
+    /// `SessionEnded`; store errors.
+    async fn take(&self, session: SessionId, channel: &str, limit: usize) -> Result<Vec<Delivery>>;
+
+    /// Records how attempts ended, in one transaction. A settlement whose delivery the session hasn't taken, or has
+    /// taken again since, changes nothing. Retry and dead free the delivery; `last_error` keeps the error.
+    ///
+    /// # Errors
+    /// `SessionEnded`; store errors.
+    async fn settle(&self, session: SessionId, batch: &[Settlement]) -> Result<()>;
+
+    /// Turns up to `limit` pending deliveries that expired, and that no living session has taken, into dead letters;
+    /// answers how many. Their error says that they expired.
+    ///
+    /// # Errors
+    /// Store errors.
+    async fn expire(&self, limit: usize) -> Result<u64>;
+
+    /// Deliveries, latest notice first (then higher sequence first), at most `limit`.
+    ///
+    /// # Errors
+    /// Store errors.
+    async fn deliveries(&self, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>>;
+}

@@ -1,0 +1,26 @@
+//! The one place where a TLS provider and trusted roots are chosen. It installs nothing process-wide.
+
+use std::sync::Arc;
+
+use rustls::{ClientConfig, client::Resumption, crypto::CryptoProvider};
+use rustls_platform_verifier::BuilderVerifierExt;
+
+use crate::error::{Error, Result};
+
+/// A client configuration that trusts what the host's system trusts: with the process's default provider if the host
+/// installed one, ring otherwise. Sessions are never resumed, since a resumed one hides a swapped certificate.
+///
+/// # Errors
+/// [`Error::Config`] when the system's roots can't be read or the provider lacks safe protocol versions.
+pub fn client_config() -> Result<ClientConfig> {
+    let provider = CryptoProvider::get_default().cloned();
+    let provider = provider.unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
+    let refused = |e: rustls::Error| Error::config("tls", format!("the system's TLS roots can't be used: {e}"));
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(BuilderVerifierExt::with_platform_verifier)
+        .map_err(refused)?
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
