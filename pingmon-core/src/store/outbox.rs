@@ -10,9 +10,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// How an attempt ended.
+/// How an attempt ended. Exhaustive: a store must know what each end means.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Settled {
     /// The channel took it.
     Sent,
