@@ -21,3 +21,5 @@ pub mod schedule;
 pub mod check;
 pub mod notifier;
 pub mod store;
+
+pub mod engine;

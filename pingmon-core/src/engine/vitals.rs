@@ -48,16 +48,19 @@ impl Vitals {
 /// How long the scheduler may stand still before that is a fault.
 const STALL: Duration = Duration::from_secs(5);
 
+/// A run that starts later than this after its slot counts as late.
+const LATE: Duration = Duration::from_millis(100);
+
 /// Where the engine's tasks write.
 #[derive(Debug, Default)]
 pub(super) struct Gauges {
-    pub(super) held: AtomicU64,
-    pub(super) running: AtomicU64,
-    pub(super) recorded: AtomicU64,
-    pub(super) lost: AtomicU64,
-    pub(super) missed: AtomicU64,
-    pub(super) sent: AtomicU64,
-    pub(super) late: AtomicU64,
+    held: AtomicU64,
+    running: AtomicU64,
+    recorded: AtomicU64,
+    lost: AtomicU64,
+    missed: AtomicU64,
+    sent: AtomicU64,
+    late: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -71,24 +74,77 @@ struct State {
 }
 
 impl Gauges {
-    /// Notes that the scheduler turned its wheel.
+    /// The scheduler turned its wheel.
     pub(super) fn beat(&self) {
         self.with(|state| state.beat = Some(Instant::now()));
     }
 
-    /// Notes the session that holds until `deadline`, or that there is none.
-    pub(super) fn session(&self, session: Option<(SessionId, Instant)>) {
-        self.with(|state| state.session = session);
+    /// The session holds until `deadline`, which the store has just written down.
+    pub(super) fn joined(&self, session: SessionId, deadline: Instant) {
+        self.with(|state| {
+            state.session = Some((session, deadline));
+            state.store_fault = None;
+        });
     }
 
-    /// Notes that the store refused a write, or takes them again.
+    /// There is no session for now.
+    pub(super) fn left(&self) {
+        self.with(|state| state.session = None);
+    }
+
+    /// The store refused a write, or takes them again.
     pub(super) fn store_fault(&self, fault: Option<String>) {
         self.with(|state| state.store_fault = fault);
     }
 
-    /// Notes that the engine stopped.
+    /// The engine stopped.
     pub(super) fn stopped(&self) {
         self.with(|state| state.stopped = true);
+    }
+
+    /// A run started that much after its slot.
+    pub(super) fn started(&self, lateness: Duration) {
+        self.running.fetch_add(1, Relaxed);
+        if lateness > LATE {
+            self.late.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A run ended.
+    pub(super) fn ended(&self) {
+        self.running.fetch_sub(1, Relaxed);
+    }
+
+    /// That many monitors are held.
+    pub(super) fn holds(&self, held: usize) {
+        self.held.store(held as u64, Relaxed);
+    }
+
+    /// Nothing is held and nothing runs: a session is over.
+    pub(super) fn cleared(&self) {
+        self.held.store(0, Relaxed);
+        self.running.store(0, Relaxed);
+    }
+
+    /// How many monitors are held.
+    pub(super) fn held(&self) -> u64 {
+        self.held.load(Relaxed)
+    }
+
+    /// Runs were recorded, and with them slots as missed.
+    pub(super) fn recorded(&self, runs: usize, missed: u64) {
+        self.recorded.fetch_add(runs as u64, Relaxed);
+        self.missed.fetch_add(missed, Relaxed);
+    }
+
+    /// Runs were refused.
+    pub(super) fn lost(&self, runs: usize) {
+        self.lost.fetch_add(runs as u64, Relaxed);
+    }
+
+    /// A channel took a notice.
+    pub(super) fn sent(&self) {
+        self.sent.fetch_add(1, Relaxed);
     }
 
     /// Reads everything.
@@ -128,7 +184,9 @@ impl State {
         }
         match self.session {
             None => faults.push("the engine has no session with the store".to_owned()),
-            Some((_, deadline)) if deadline <= Instant::now() => faults.push("the engine's lease has run out".to_owned()),
+            Some((_, deadline)) if deadline <= Instant::now() => {
+                faults.push("the engine's lease has run out".to_owned())
+            }
             Some(_) => {}
         }
         faults.extend(self.store_fault.iter().map(|fault| format!("the store takes no writes: {fault}")));

@@ -1,25 +1,18 @@
 //! The verdict of one run and everything that explains it. Judging a monitor's state over time is `incident`'s work.
 
+mod bounds;
+mod millis;
+
 use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Longest message kept, in characters.
-pub const MAX_MESSAGE: usize = 1_000;
-/// Most failed expectations kept of one run.
-pub const MAX_FAILED: usize = 32;
-/// Most phases kept of one run.
-pub const MAX_PHASES: usize = 32;
-/// Most metrics kept of one run.
-pub const MAX_METRICS: usize = 256;
-/// Longest text kept in an expectation, a metric or one piece of evidence, in characters.
-pub const MAX_TEXT: usize = 4_000;
-/// Most pieces of evidence kept of one run.
-pub const MAX_EVIDENCE: usize = 32;
-/// Most evidence kept of one run, in bytes of JSON.
-pub const MAX_EVIDENCE_BYTES: usize = 16 * 1024;
+pub use self::{
+    bounds::{MAX_EVIDENCE, MAX_EVIDENCE_BYTES, MAX_FAILED, MAX_MESSAGE, MAX_METRICS, MAX_PHASES, MAX_TEXT},
+    millis::millis,
+};
 
 /// The verdict of one run.
 ///
@@ -126,10 +119,10 @@ pub struct Outcome {
     /// The verdict.
     pub status: Status,
     /// How long the target took, as the check defines it; milliseconds in JSON.
-    #[serde(rename = "latency_ms", default, with = "millis_option", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "latency_ms", default, with = "millis::option", skip_serializing_if = "Option::is_none")]
     pub latency: Option<Duration>,
     /// The parts of the latency in the order they happened (`dns`, `connect`, `tls` …); milliseconds in JSON.
-    #[serde(rename = "phases_ms", default, with = "phases", skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "phases_ms", default, with = "millis::phases", skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<(Cow<'static, str>, Duration)>,
     /// One line for people.
     #[serde(default)]
@@ -224,153 +217,6 @@ impl Outcome {
             self.status = level;
         }
         self.failed.push(failure);
-    }
-
-    /// The same outcome within the limits of this module: texts cut, NUL characters replaced, numbers finite. The
-    /// engine calls it on every outcome, so that no check can flood or break a store.
-    #[must_use]
-    pub fn bounded(mut self) -> Self {
-        clean(&mut self.message, MAX_MESSAGE);
-        self.failed.truncate(MAX_FAILED);
-        for failure in &mut self.failed {
-            clean(&mut failure.expectation, MAX_TEXT);
-            clean(&mut failure.expected, MAX_TEXT);
-            clean(&mut failure.actual, MAX_TEXT);
-        }
-        self.phases.truncate(MAX_PHASES);
-        for (name, _) in &mut self.phases {
-            clean_cow(name);
-        }
-        self.metrics.retain(|metric| metric.value.is_finite());
-        self.metrics.truncate(MAX_METRICS);
-        for metric in &mut self.metrics {
-            clean_cow(&mut metric.name);
-            clean_cow(&mut metric.unit);
-            if metric.labels.iter().any(|(key, value)| is_dirty(key, MAX_TEXT) || is_dirty(value, MAX_TEXT)) {
-                metric.labels =
-                    std::mem::take(&mut metric.labels).into_iter().map(|(k, v)| (cleaned(k), cleaned(v))).collect();
-            }
-        }
-        bound_evidence(&mut self.evidence);
-        self
-    }
-}
-
-/// Keeps the first pieces of evidence that fit, texts cut; what was left out is said.
-fn bound_evidence(evidence: &mut Map<String, Value>) {
-    let mut room = MAX_EVIDENCE_BYTES;
-    let mut kept = Map::new();
-    let mut dropped = 0_u32;
-    for (name, mut value) in std::mem::take(evidence) {
-        clean_value(&mut value, 0);
-        let size = name.len() + value.to_string().len();
-        if kept.len() < MAX_EVIDENCE && size <= room {
-            room -= size;
-            kept.insert(cleaned(name), value);
-        } else {
-            dropped += 1;
-        }
-    }
-    if dropped > 0 {
-        kept.insert("dropped".into(), dropped.into());
-    }
-    *evidence = kept;
-}
-
-/// Cleans every text inside a value; what lies deeper than 8 levels becomes null.
-fn clean_value(value: &mut Value, depth: u8) {
-    match value {
-        Value::String(text) => clean(text, MAX_TEXT),
-        Value::Array(_) | Value::Object(_) if depth == 8 => *value = Value::Null,
-        Value::Array(items) => items.iter_mut().for_each(|item| clean_value(item, depth + 1)),
-        Value::Object(fields) => {
-            if fields.keys().any(|key| is_dirty(key, MAX_TEXT)) {
-                *fields = std::mem::take(fields).into_iter().map(|(key, value)| (cleaned(key), value)).collect();
-            }
-            fields.values_mut().for_each(|item| clean_value(item, depth + 1));
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-fn is_dirty(text: &str, most: usize) -> bool {
-    text.len() > most || text.contains('\0')
-}
-
-/// Cuts `text` at `most` characters and replaces NUL, which PostgreSQL can't hold.
-fn clean(text: &mut String, most: usize) {
-    if let Some((end, _)) = text.char_indices().nth(most) {
-        text.truncate(end);
-        text.push('…');
-    }
-    if text.contains('\0') {
-        *text = text.replace('\0', "\u{fffd}");
-    }
-}
-
-fn cleaned(mut text: String) -> String {
-    clean(&mut text, MAX_TEXT);
-    text
-}
-
-fn clean_cow(text: &mut Cow<'static, str>) {
-    if is_dirty(text, MAX_TEXT) {
-        clean(text.to_mut(), MAX_TEXT);
-    }
-}
-
-/// A duration in milliseconds with microsecond resolution.
-pub fn millis(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1_000.0
-}
-
-fn from_millis(millis: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(millis / 1_000.0).ok()
-}
-
-mod millis_option {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.map(super::millis).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<f64>::deserialize(deserializer)?.and_then(super::from_millis))
-    }
-}
-
-mod phases {
-    use std::{borrow::Cow, fmt, time::Duration};
-
-    use serde::{Deserializer, Serializer, de};
-
-    type Phases = Vec<(Cow<'static, str>, Duration)>;
-
-    pub(super) fn serialize<S: Serializer>(phases: &Phases, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(phases.iter().map(|(name, took)| (name, super::millis(*took))))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Phases, D::Error> {
-        struct InOrder;
-        impl<'de> de::Visitor<'de> for InOrder {
-            type Value = Phases;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of phase names to milliseconds")
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Phases, A::Error> {
-                let mut phases = Vec::new();
-                while let Some((name, took)) = map.next_entry::<String, f64>()? {
-                    phases.push((name.into(), super::from_millis(took).unwrap_or_default()));
-                }
-                Ok(phases)
-            }
-        }
-        deserializer.deserialize_map(InOrder)
     }
 }
 

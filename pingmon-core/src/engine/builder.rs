@@ -1,0 +1,211 @@
+//! Assembles an engine.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, atomic::AtomicU64},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+
+use super::{
+    Engine, Shared,
+    clock::StoreClock,
+    registry::{Registry, Resolver},
+    settings::Settings,
+    vitals::Gauges,
+};
+use crate::{
+    check::CheckKind,
+    error::{Error, Result},
+    monitor::{Definition, Monitor},
+    notifier::Notifier,
+    store::Store,
+};
+
+/// Assembles an [`Engine`].
+pub struct Builder {
+    store: Arc<dyn Store>,
+    kinds: Vec<Arc<dyn CheckKind>>,
+    notifiers: Vec<(String, Arc<dyn Notifier>)>,
+    definitions: Vec<Definition>,
+    resolver: Box<Resolver>,
+    settings: Settings,
+}
+
+impl Builder {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            kinds: Vec::new(),
+            notifiers: Vec::new(),
+            definitions: Vec::new(),
+            resolver: Box::new(|monitor| Ok(monitor.definition.config.clone())),
+            settings: Settings::default(),
+        }
+    }
+
+    /// Adds a check kind. The engine claims monitors of the kinds it knows, and no others.
+    #[must_use]
+    pub fn kind(self, kind: impl CheckKind) -> Self {
+        self.kinds([Arc::new(kind) as Arc<dyn CheckKind>])
+    }
+
+    /// Adds several check kinds.
+    #[must_use]
+    pub fn kinds(mut self, kinds: impl IntoIterator<Item = Arc<dyn CheckKind>>) -> Self {
+        self.kinds.extend(kinds);
+        self
+    }
+
+    /// Adds a channel under the name that monitors use for it.
+    #[must_use]
+    pub fn notifier(mut self, name: impl Into<String>, notifier: Arc<dyn Notifier>) -> Self {
+        self.notifiers.push((name.into(), notifier));
+        self
+    }
+
+    /// Adds a monitor, stored when the engine starts: added if it is new, changed if it was there and reads otherwise.
+    /// One that is no longer given stays; retire it through the store.
+    #[must_use]
+    pub fn monitor(mut self, definition: Definition) -> Self {
+        self.definitions.push(definition);
+        self
+    }
+
+    /// Sets how many runs may be under way at once. Default 256, at most [`MAX_CONCURRENCY`](super::MAX_CONCURRENCY).
+    #[must_use]
+    pub fn concurrency(mut self, runs: usize) -> Self {
+        self.settings.concurrency = runs;
+        self
+    }
+
+    /// Sets how many runs of one kind may be under way at once. Default: as many as of all.
+    #[must_use]
+    pub fn concurrency_of(mut self, kind: impl Into<String>, runs: usize) -> Self {
+        self.settings.concurrency_of.insert(kind.into(), runs);
+        self
+    }
+
+    /// Sets how long the engine counts as alive without a sign of life: how long its monitors wait when it dies.
+    /// Default 15 s, from 1 s to 10 min.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.settings.lease = lease;
+        self
+    }
+
+    /// Sets how often the engine looks for monitors to claim and notices to send. Default 1 s, from 10 ms to 1 min.
+    #[must_use]
+    pub fn poll(mut self, poll: Duration) -> Self {
+        self.settings.poll = poll;
+        self
+    }
+
+    /// Sets the engine's weight when monitors are shared out among several. Default 1.
+    #[must_use]
+    pub fn capacity(mut self, capacity: u32) -> Self {
+        self.settings.capacity = capacity.max(1);
+        self
+    }
+
+    /// Sets what the engine calls the place it runs at, for people. Default empty: libraries don't ask the system.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.settings.host = host.into();
+        self
+    }
+
+    /// Sets the version of the program the engine runs in, for people.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.settings.version = version.into();
+        self
+    }
+
+    /// Sets how long runs, and closed incidents with their deliveries, are kept. Default 30 days and a year; from an
+    /// hour on.
+    #[must_use]
+    pub fn retention(mut self, results: Duration, incidents: Duration) -> Self {
+        self.settings.keep_results = results;
+        self.settings.keep_incidents = incidents;
+        self
+    }
+
+    /// Sets how long a notice is tried before it becomes a dead letter. Default a day, from 1 min to 31 days.
+    #[must_use]
+    pub fn expiry(mut self, expiry: Duration) -> Self {
+        self.settings.expiry = expiry;
+        self
+    }
+
+    /// Sets how long runs under way may take to end when the engine stops. Default 5 s, at most 10 min.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.settings.grace = grace;
+        self
+    }
+
+    /// Sets what replaces references to secrets in a monitor's config when its check is built. Mind
+    /// [`Definition::origin`]: a definition that a stranger could write must not reach the host's secrets. Default: the
+    /// config as it is stored.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Fn(&Monitor) -> Result<Value> + Send + Sync + 'static) -> Self {
+        self.resolver = Box::new(resolver);
+        self
+    }
+
+    /// Assembles the engine. Nothing runs yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a setting out of range, two kinds or channels of one name, a monitor out of its limits, of
+    /// an unknown kind, or with a config that its kind refuses.
+    pub fn build(self) -> Result<Engine> {
+        self.settings.validate()?;
+        let mut notifiers = HashMap::new();
+        for (name, notifier) in self.notifiers {
+            if notifiers.insert(name.clone(), notifier).is_some() {
+                return Err(Error::config("notifier", format!("two channels are named \"{name}\"")));
+            }
+        }
+        for definition in &self.definitions {
+            examine(definition, &self.kinds, &notifiers)?;
+        }
+        let shared = Shared {
+            store: self.store,
+            registry: Registry::new(self.kinds, self.resolver)?,
+            settings: self.settings,
+            clock: StoreClock::default(),
+            gauges: Gauges::default(),
+            nudge: Notify::new(),
+            mail: watch::Sender::new(()),
+            overdue: AtomicU64::new(0),
+            complained_at: Mutex::new(None),
+        };
+        let notifiers = watch::Sender::new(Arc::new(notifiers));
+        Ok(Engine { shared: Arc::new(shared), definitions: self.definitions, notifiers })
+    }
+}
+
+/// Refuses a monitor that could only ever be `unknown`, or whose notices nobody would carry.
+fn examine(
+    definition: &Definition,
+    kinds: &[Arc<dyn CheckKind>],
+    notifiers: &HashMap<String, Arc<dyn Notifier>>,
+) -> Result<()> {
+    let of_monitor = |field: &str| format!("monitor \"{}\": {field}", definition.name);
+    definition.validate()?;
+    if !kinds.iter().any(|kind| kind.name() == definition.kind.as_str()) {
+        let known: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+        let reason = format!("no check kind \"{}\" was added; known are: {}", definition.kind, known.join(", "));
+        return Err(Error::config(of_monitor("kind"), reason));
+    }
+    match definition.notify.iter().find(|channel| !notifiers.contains_key(*channel)) {
+        Some(channel) => {
+            let reason = format!("no channel \"{channel}\" was added; add it with Builder::notifier");
+            Err(Error::config(of_monitor("notify"), reason))
+        }
+        None => Ok(()),
+    }
+}

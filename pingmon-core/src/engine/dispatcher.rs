@@ -1,0 +1,195 @@
+//! Carries deliveries from the outbox to their channels: one lane a channel, so that a broken one delays no other.
+//! Order and durability are the outbox's; what a notice looks like is the channel's.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Shared,
+    backoff::{self, Backoff},
+    guard::panic_text,
+    lease::Lease,
+};
+use crate::{
+    error::{Error, Result},
+    notification::Delivery,
+    notifier::Notifier,
+    store::outbox::{Settled, Settlement},
+    time::Timestamp,
+};
+
+/// The channels by name.
+pub(super) type Notifiers = Arc<HashMap<String, Arc<dyn Notifier>>>;
+
+/// Most deliveries of one channel under way at once.
+const MAX_TAKEN: usize = 16;
+/// How long a channel may take for one notice.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// The first wait after a failed attempt; doubles with each.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The longest wait between attempts, unless the channel asks for more.
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// Keeps a lane for each channel until told to stop; follows changes of the channels.
+pub(super) async fn dispatch(
+    shared: Arc<Shared>,
+    mut notifiers: watch::Receiver<Notifiers>,
+    leases: watch::Receiver<Option<Lease>>,
+    stop: CancellationToken,
+) {
+    let mut lanes = JoinSet::new();
+    let mut open: BTreeMap<String, CancellationToken> = BTreeMap::new();
+    loop {
+        let wanted = Arc::clone(&notifiers.borrow_and_update());
+        open.retain(|name, closed| {
+            let keep = wanted.contains_key(name);
+            if !keep {
+                closed.cancel();
+            }
+            keep
+        });
+        for name in wanted.keys().filter(|name| !open.contains_key(*name)).cloned().collect::<Vec<_>>() {
+            let closed = stop.child_token();
+            open.insert(name.clone(), closed.clone());
+            let lane = Lane {
+                shared: Arc::clone(&shared),
+                channel: name,
+                notifiers: notifiers.clone(),
+                leases: leases.clone(),
+            };
+            lanes.spawn(lane.run(closed));
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            changed = notifiers.changed() => if changed.is_err() { break },
+            Some(_) = lanes.join_next() => {}
+        }
+    }
+    stop.cancelled().await;
+    while lanes.join_next().await.is_some() {}
+}
+
+/// One channel's deliveries.
+struct Lane {
+    shared: Arc<Shared>,
+    channel: String,
+    notifiers: watch::Receiver<Notifiers>,
+    leases: watch::Receiver<Option<Lease>>,
+}
+
+impl Lane {
+    async fn run(self, closed: CancellationToken) {
+        let mut mail = self.shared.mail.subscribe();
+        while !closed.is_cancelled() {
+            mail.mark_unchanged();
+            let lease = self.leases.borrow().filter(Lease::is_alive);
+            let sent = match lease {
+                Some(lease) => self.round(lease).await.unwrap_or_else(|error| {
+                    self.shared.store_failed("take deliveries", &error);
+                    0
+                }),
+                None => 0,
+            };
+            if sent > 0 {
+                continue;
+            }
+            tokio::select! {
+                () = closed.cancelled() => return,
+                changed = mail.changed() => if changed.is_err() { return },
+                () = sleep(self.shared.settings.poll) => {}
+            }
+        }
+    }
+
+    /// Takes what is due and sends it, several at once; each is settled as soon as it ended. Answers how many.
+    async fn round(&self, lease: Lease) -> Result<usize> {
+        let taken = self.shared.store.take(lease.session, &self.channel, MAX_TAKEN).await?;
+        let count = taken.len();
+        let mut sending: FuturesUnordered<_> = taken.iter().map(|delivery| self.attempt(delivery)).collect();
+        while let Some(settlement) = sending.next().await {
+            self.settle(lease, settlement).await;
+        }
+        Ok(count)
+    }
+
+    async fn attempt(&self, delivery: &Delivery) -> Settlement {
+        let result = match self.shared.clock.now() < delivery.expires_at {
+            true => self.send(delivery).await,
+            false => Err(refused("it expired before it could be delivered")),
+        };
+        let settled = conclude(delivery, result, self.shared.clock.now());
+        match &settled {
+            Settled::Sent => self.shared.gauges.sent(),
+            Settled::Retry { error, due_at } => {
+                let (channel, id) = (&self.channel, delivery.id());
+                tracing::warn!(channel, %id, attempt = delivery.attempts, next = %due_at, error, "notice not delivered yet");
+            }
+            Settled::Dead { error } => {
+                tracing::error!(channel = self.channel, id = %delivery.id(), error, "notice given up");
+            }
+        }
+        Settlement::new(delivery, settled)
+    }
+
+    async fn send(&self, delivery: &Delivery) -> Result<()> {
+        let notifier = self.notifiers.borrow().get(&self.channel).cloned();
+        let Some(notifier) = notifier else { return Err(retryable("the channel was removed")) };
+        let sending = AssertUnwindSafe(async { notifier.send(&delivery.notification).await }).catch_unwind();
+        match timeout(SEND_TIMEOUT, sending).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => Err(retryable(&format!("the channel panicked: {}", panic_text(&*panic)))),
+            Err(_) => Err(retryable(&format!("no answer within {SEND_TIMEOUT:?}"))),
+        }
+    }
+
+    /// Records how an attempt ended; tries until the store takes it or the session is over, when another engine will
+    /// repeat the notice with the same key.
+    async fn settle(&self, lease: Lease, settlement: Settlement) {
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+        let batch = [settlement];
+        while let Err(error) = self.shared.store.settle(lease.session, &batch).await {
+            self.shared.store_failed("settle a delivery", &error);
+            let session = self.leases.borrow().map(|lease| lease.session);
+            if !error.is_retryable() || session != Some(lease.session) {
+                return;
+            }
+            sleep(backoff.next()).await;
+        }
+    }
+}
+
+/// What an attempt's result means for the delivery.
+fn conclude(delivery: &Delivery, result: Result<()>, now: Timestamp) -> Settled {
+    let Err(error) = result else { return Settled::Sent };
+    let (retry, asked) = match &error {
+        Error::Delivery { retryable, retry_after, .. } => (*retryable, retry_after.unwrap_or_default()),
+        _ => (true, Duration::ZERO),
+    };
+    let due_at = now + backoff::wait(FIRST_RETRY, LAST_RETRY, delivery.attempts).max(asked);
+    let error = error.chain();
+    match retry {
+        true if due_at < delivery.expires_at => Settled::Retry { due_at, error },
+        true => Settled::Dead { error: format!("{error} (expired after {} attempts)", delivery.attempts) },
+        false => Settled::Dead { error },
+    }
+}
+
+fn retryable(reason: &str) -> Error {
+    Error::Delivery { reason: reason.to_owned(), retryable: true, retry_after: None }
+}
+
+fn refused(reason: &str) -> Error {
+    Error::Delivery { reason: reason.to_owned(), retryable: false, retry_after: None }
+}

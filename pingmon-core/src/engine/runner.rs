@@ -1,0 +1,109 @@
+//! One run, from its start to the completion that records it. Judging is `incident`'s, planning `plan`'s; this file
+//! only strings them together.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    Shared, plan,
+    registry::{Held, Watched},
+};
+use crate::{
+    check::CheckContext,
+    id::{MonitorId, SessionId},
+    incident::{self, Health, Judged},
+    notification::announce,
+    outcome::Outcome,
+    store::claims::{Completion, GapReason},
+    time::Timestamp,
+};
+
+/// A run that is due: a copy of what it needs, so that the scheduler can go on.
+pub(super) struct Job {
+    pub(super) session: SessionId,
+    pub(super) watched: Arc<Watched>,
+    pub(super) health: Health,
+    pub(super) slot: Timestamp,
+    /// Why slots after this one went by, should some have.
+    pub(super) hole: GapReason,
+    /// Nothing may start after this.
+    pub(super) deadline: Instant,
+}
+
+/// How a run ended.
+pub(super) struct Ended {
+    pub(super) session: SessionId,
+    pub(super) monitor: MonitorId,
+    pub(super) kind: usize,
+    /// None when the lease ran out before the run started.
+    pub(super) completion: Option<Completion>,
+}
+
+impl Job {
+    pub(super) fn new(session: SessionId, deadline: Instant, held: &Held) -> Self {
+        Self {
+            session,
+            watched: Arc::clone(&held.watched),
+            health: held.health.clone(),
+            slot: held.slot,
+            hole: held.hole.unwrap_or(GapReason::Overload),
+            deadline,
+        }
+    }
+}
+
+/// Runs the check and works out all that follows from it.
+pub(super) async fn run(shared: Arc<Shared>, job: Job) -> Ended {
+    let (session, monitor, kind) = (job.session, job.watched.id, job.watched.kind);
+    if Instant::now() >= job.deadline {
+        return Ended { session, monitor, kind, completion: None };
+    }
+    let started_at = shared.clock.now();
+    let outcome = probe(&job, started_at).await;
+    let completion = conclude(job, started_at, outcome, shared.clock.now(), &shared);
+    Ended { session, monitor, kind, completion: Some(completion) }
+}
+
+async fn probe(job: &Job, started_at: Timestamp) -> Outcome {
+    match &job.watched.check {
+        Ok(check) => {
+            let name = job.watched.subject.name.as_str();
+            let mut cx = CheckContext::new(job.watched.id, name, job.slot, job.watched.timeout);
+            cx.started_at = started_at;
+            check.run(&cx).await
+        }
+        Err(reason) => Outcome::unknown(format!("failed to build the check: {reason}"))
+            .evidence("error", "check_refused")
+            .bounded(),
+    }
+}
+
+fn conclude(job: Job, started_at: Timestamp, outcome: Outcome, now: Timestamp, shared: &Shared) -> Completion {
+    let Job { watched, health, slot, hole, .. } = job;
+    let judged = Judged { monitor: watched.id, slot, status: outcome.status, at: now };
+    let (after, transitions) = incident::advance(&health, judged, &watched.policy);
+    let retry = watched.policy.retry_every.filter(|_| after.is_unconfirmed(&watched.policy));
+    let plan = plan::next(plan::Done {
+        schedule: &watched.schedule,
+        phase: watched.phase,
+        slot,
+        first: health.status.is_none(),
+        retry: retry.map(|every| every.0),
+        now,
+        reason: hole,
+    });
+    let deliveries = announce(&watched.subject, &watched.notify, &transitions, Some(&outcome), shared.settings.expiry);
+    Completion {
+        monitor: watched.id,
+        revision: watched.revision,
+        slot,
+        started_at,
+        outcome,
+        gap: plan.gap,
+        health: (after != health).then_some(after),
+        transitions,
+        deliveries,
+        next_slot: plan.next_slot,
+    }
+}
