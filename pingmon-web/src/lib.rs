@@ -1,1 +1,60 @@
-//! (being written)
+//! The face of pingmon: an [`axum::Router`] with a status page, a JSON API and health answers, to nest anywhere in a
+//! service's own router.
+//!
+//! It reads a [`Store`](pingmon_core::store::Store) and writes nothing. It binds no port, has no fallback and puts no
+//! layer on what is not its own. Every link on its pages is relative to the page, so that it works under any prefix and
+//! behind a proxy that strips one, without being told.
+//!
+//! | path | answers |
+//! |---|---|
+//! | `/` | status page: what is open, and every monitor with its last 60 runs |
+//! | `/monitors/{id}` | one monitor: runs, phases, metrics, incidents, gaps, evidence of the last failure |
+//! | `/incidents` | open incidents, then the past ones |
+//! | `/api/v1/monitors`, `/api/v1/monitors/{id}` | monitors, never their `config` |
+//! | `/api/v1/monitors/{id}/results`, `/api/v1/monitors/{id}/gaps` | runs and missed slots, newest first |
+//! | `/api/v1/incidents`, `/api/v1/incidents/{id}` | incidents, latest opened first |
+//! | `/api/v1/deliveries` | notices on their way, sent and given up |
+//! | `/api/v1/engine` | vitals of this engine, sessions of all |
+//! | `/healthz` | 200: this process answers |
+//! | `/readyz` | 200 when the engine does its work and the store can be read, 503 with the reasons otherwise |
+//!
+//! The API answers errors as `{"error": "…"}`: 400 names the query field, 404 what wasn't found, 503 says that the store
+//! can't be read; its cause goes to `tracing`, never to the reader.
+//!
+//! Who may see all this is the host's decision: put its own authentication layer around the router.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use axum::Router;
+//! use pingmon_core::store::Store;
+//! use pingmon_web::Face;
+//!
+//! fn app(store: Arc<dyn Store>) -> Router {
+//!     Router::new().nest("/status", pingmon_web::router(Face::new(store).title("Shop")))
+//! }
+//! ```
+
+mod api;
+mod face;
+mod failure;
+mod health;
+mod links;
+mod pages;
+mod query;
+mod reading;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+pub use crate::face::Face;
+use crate::face::Shared;
+
+/// The router of `face`, its state applied: mounts into a host of any state with `nest` or `merge`.
+pub fn router<S>(face: Face) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let shared = Arc::new(Shared::new(face));
+    Router::new().merge(pages::router(&shared)).merge(api::router()).merge(health::router()).with_state(shared)
+}

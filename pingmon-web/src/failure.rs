@@ -1,0 +1,57 @@
+//! Why a request has no answer, told to the reader without telling what only operators should know.
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use pingmon_core::error::Error;
+use serde_json::json;
+
+/// Why a request has no answer. Answers as JSON; the pages turn it into a page.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The query can't be understood; names the field.
+    #[error("invalid query: {0}")]
+    BadQuery(String),
+    /// What was asked for isn't there.
+    #[error("failed to find {0}")]
+    NotFound(String),
+    /// The store failed or took too long.
+    #[error("the store can't be read right now: try again in a moment")]
+    Unavailable,
+    /// A template failed, which is our mistake.
+    #[error("this page can't be drawn: the service's log says why")]
+    Unrenderable,
+}
+
+impl Failure {
+    pub(crate) const fn status(&self) -> StatusCode {
+        match self {
+            Self::BadQuery(_) => StatusCode::BAD_REQUEST,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unrenderable => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound { what } => Self::NotFound(what),
+            error => {
+                tracing::warn!(error = error.chain(), "failed to read the store for a request");
+                Self::Unavailable
+            }
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = (self.status(), Json(json!({ "error": self.to_string() }))).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
