@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::id::SessionId;
 
 /// A reading of an engine's vitals.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Vitals {
     /// The present session; none before the first join and between sessions.
