@@ -112,7 +112,7 @@ impl Scheduler {
                 () = stop.cancelled() => break,
                 Ok(()) = self.leases.changed() => self.take_lease(),
                 Some(ended) = self.runs.join_next() => self.note_ended(ended),
-                1.. = self.inbox.recv_many(&mut messages, 256) => messages.drain(..).for_each(|message| self.handle(message)),
+                1.. = self.inbox.recv_many(&mut messages, 256) => self.take_messages(&mut messages),
                 () = sleep_until(wake) => {}
             }
         }
@@ -200,6 +200,15 @@ impl Scheduler {
         }
     }
 
+    fn take_messages(&mut self, messages: &mut Vec<Message>) {
+        // Whoever sent one may know of a newer lease than this task has seen.
+        if self.leases.has_changed().unwrap_or(false) {
+            self.take_lease();
+        }
+        messages.drain(..).for_each(|message| self.handle(message));
+        self.shared.gauges.holds(self.held.len());
+    }
+
     fn handle(&mut self, message: Message) {
         let current = self.lease.map(|lease| lease.session);
         match message {
@@ -219,7 +228,6 @@ impl Scheduler {
             Message::Shed(count, answer) => drop(answer.send(self.shed(count))),
             Message::List(after, count, answer) => drop(answer.send(self.list(after, count))),
         }
-        self.shared.gauges.holds(self.held.len());
     }
 
     fn hold(&mut self, held: Held) {
