@@ -1,4 +1,5 @@
 //! The engine over a memory store, with steered time: what it promises as a whole.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that meets the unexpected is to fail")]
 
 mod engine;
 mod notices;
