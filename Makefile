@@ -1,0 +1,28 @@
+# What a developer does with this repository. `cargo run` starts the monitor itself.
+.PHONY: help setup test lint bench doc
+
+help:
+	@echo 'make test    install what the tests need, where that is missing, and run all tests'
+	@echo 'make lint    formatting, clippy and, where cargo-deny is installed, imports and licences'
+	@echo 'make bench   all benches'
+	@echo 'make doc     the documentation of all crates, in target/doc'
+	@echo 'make setup   only install what the tests need'
+
+setup:
+	@scripts/setup
+
+test: setup
+	@scripts/test
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; \
+	then cargo deny --all-features check bans licenses sources; \
+	else echo 'lint: cargo-deny is not installed: imports are checked by the tests, licences are not checked'; fi
+
+bench:
+	cargo bench --package pingmon-benches
+
+doc:
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps
