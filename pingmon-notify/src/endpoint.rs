@@ -26,7 +26,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// Shorter parts of a URL are words, not secrets.
 const MIN_TOKEN: usize = 8;
 /// How long an answer may take.
-const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
+const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(30);
 
 /// Where notices are posted to. Errors name its host and port only: the rest of the URL may be a secret.
 #[derive(Clone)]
@@ -55,10 +55,10 @@ impl Endpoint {
     /// Sets how long an answer may take; 10 s unless set.
     ///
     /// # Errors
-    /// [`Error::Config`] when it isn't from 1 ms to 1 min.
+    /// [`Error::Config`] when it isn't from 1 ms to 30 s.
     pub(crate) fn timeout(mut self, timeout: Duration) -> Result<Self> {
         if !TIMEOUTS.contains(&timeout) {
-            return Err(Error::config("timeout", format!("{} is out of range: from 1ms to 1m", Span(timeout))));
+            return Err(Error::config("timeout", format!("{} is out of range: from 1ms to 30s", Span(timeout))));
         }
         self.timeout = timeout;
         Ok(self)

@@ -148,7 +148,7 @@ impl Webhook {
     /// Sets how long an answer may take, from connecting to its status; 10 s unless set.
     ///
     /// # Errors
-    /// [`Error::Config`] when it isn't from 1 ms to 1 min.
+    /// [`Error::Config`] when it isn't from 1 ms to 30 s.
     pub fn timeout(mut self, timeout: Duration) -> Result<Self> {
         self.endpoint = self.endpoint.timeout(timeout)?;
         Ok(self)
@@ -228,7 +228,7 @@ struct Config {
     /// Headers to add, at most 32, such as `authorization`. Values count as secrets.
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
-    /// How long an answer may take: from "1ms" to "1m", "10s" when not given.
+    /// How long an answer may take: from "1ms" to "30s", "10s" when not given.
     timeout: Option<Span>,
 }
 
