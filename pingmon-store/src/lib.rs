@@ -1,3 +1,9 @@
 //! Where pingmon keeps its state: one module a back end, all of one contract, `pingmon_core::store`.
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod codec;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod error;
 pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

@@ -1,0 +1,201 @@
+//! From a URL to one open connection, and what SQLite's error codes mean for the caller.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use pingmon_core::error::{Error, Result};
+use sqlx::{
+    ConnectOptions as _, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+/// How long a statement waits for another process's write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Rows that may wait between the connection's thread and its reader.
+const ROW_BUFFER: usize = 1_024;
+/// Statements kept prepared on a connection: more than this store has.
+const STATEMENTS: usize = 128;
+
+/// Where a store keeps its tables.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Location {
+    /// In this process; gone with the connection.
+    Memory,
+    /// In a file, by its absolute path: later connections find it even if the working directory changes.
+    File(PathBuf),
+}
+
+impl Location {
+    /// Reads `sqlite:path` or `sqlite::memory:`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming `store.url`.
+    pub(super) fn parse(url: &str) -> Result<Self> {
+        let path = url.strip_prefix("sqlite:").ok_or_else(|| {
+            refused("is to begin with \"sqlite:\", as in \"sqlite:pingmon.db\" or \"sqlite::memory:\"")
+        })?;
+        if path == ":memory:" {
+            return Ok(Self::Memory);
+        }
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() {
+            return Err(refused("names no file: write \"sqlite:\" and its path, as in \"sqlite:pingmon.db\""));
+        }
+        if let Some(at) = path.find('?') {
+            return Err(refused(format!("takes no parameters: leave out \"{}\"", &path[at..])));
+        }
+        let path = std::path::absolute(path).map_err(|error| refused(format!("\"{path}\" is no path: {error}")))?;
+        check_place(&path)?;
+        Ok(Self::File(path))
+    }
+
+    /// Opens a connection that may write.
+    pub(super) async fn open_writer(&self) -> sqlx::Result<SqliteConnection> {
+        // With synchronous = FULL each commit reaches the disk before it is answered: a run that was acknowledged is
+        // there after a power cut. NORMAL would spare that wait, but commits are batched, so it is paid once a batch.
+        let options = self.options().create_if_missing(true).synchronous(SqliteSynchronous::Full);
+        match self {
+            Self::Memory => options.in_memory(true).connect().await,
+            Self::File(_) => {
+                let options = options.journal_mode(SqliteJournalMode::Wal).pragma("wal_autocheckpoint", "4000");
+                let options = options.pragma("journal_size_limit", "67108864").pragma("cache_size", "-16000");
+                match options.connect().await {
+                    // Switching a new file to WAL doesn't wait for another process that does the same.
+                    Err(error) if is_busy(&error) => options.connect().await,
+                    answer => answer,
+                }
+            }
+        }
+    }
+
+    /// Opens a connection that only reads. Not a read-only file handle: that one can't recover a WAL on its own.
+    pub(super) async fn open_reader(&self) -> sqlx::Result<SqliteConnection> {
+        self.options().pragma("query_only", "ON").connect().await
+    }
+
+    fn options(&self) -> SqliteConnectOptions {
+        let options = match self {
+            Self::Memory => SqliteConnectOptions::new(),
+            Self::File(path) => SqliteConnectOptions::new().filename(path),
+        };
+        options
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true)
+            // Sorting spills to memory: with a full disk there is no room for temporary files.
+            .pragma("temp_store", "MEMORY")
+            .statement_cache_capacity(STATEMENTS)
+            .row_buffer_size(ROW_BUFFER)
+            .disable_statement_logging()
+    }
+}
+
+/// Refuses a path at which no database file can be.
+fn check_place(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(refused(format!("\"{}\" is a directory: add the name of a file", path.display())));
+    }
+    match path.parent() {
+        Some(directory) if !directory.is_dir() => Err(refused(format!(
+            "\"{}\" can't be made: the directory \"{}\" doesn't exist",
+            path.display(),
+            directory.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn refused(reason: impl Into<String>) -> Error {
+    Error::config("store.url", reason)
+}
+
+/// The error of a failed first connection or migration: the URL is blamed where it is to blame.
+pub(super) fn open_error(location: &Location, error: sqlx::Error) -> Error {
+    let Location::File(path) = location else { return store_error("open the store", error) };
+    let path = path.display();
+    match primary_code(&error) {
+        Some(code::NOTADB) => refused(format!("\"{path}\" is not an SQLite database")),
+        Some(code::CANTOPEN | code::READONLY | code::PERM | code::AUTH) => {
+            refused(format!("\"{path}\" can't be opened for writing: {error}"))
+        }
+        _ => store_error("open the store", error),
+    }
+}
+
+/// A database error as the contracts see it.
+pub(super) fn store_error(action: &'static str, error: sqlx::Error) -> Error {
+    Error::Store { action, retryable: is_transient(&error), source: Box::new(error) }
+}
+
+/// SQLite's primary result codes that mean something here (<https://www.sqlite.org/rescode.html>).
+mod code {
+    pub(super) const PERM: u32 = 3;
+    pub(super) const BUSY: u32 = 5;
+    pub(super) const LOCKED: u32 = 6;
+    pub(super) const NOMEM: u32 = 7;
+    pub(super) const READONLY: u32 = 8;
+    pub(super) const IOERR: u32 = 10;
+    pub(super) const FULL: u32 = 13;
+    pub(super) const CANTOPEN: u32 = 14;
+    pub(super) const PROTOCOL: u32 = 15;
+    pub(super) const AUTH: u32 = 23;
+    pub(super) const NOTADB: u32 = 26;
+}
+
+/// The primary code of a database error: the low byte of the extended one.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?;
+    code.parse::<u32>().ok().map(|extended| extended & 0xff)
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    matches!(primary_code(error), Some(code::BUSY | code::LOCKED))
+}
+
+/// Whether the same call may succeed later: locked, out of room, or a disk that may come back.
+pub(super) fn is_transient(error: &sqlx::Error) -> bool {
+    use code::{BUSY, CANTOPEN, FULL, IOERR, LOCKED, NOMEM, PROTOCOL, READONLY};
+    match primary_code(error) {
+        Some(code) => matches!(code, BUSY | LOCKED | NOMEM | READONLY | IOERR | FULL | CANTOPEN | PROTOCOL),
+        None => matches!(error, sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed),
+    }
+}
+
+/// Whether a connection that met this error is still sound: it is unless the file beneath it or its thread failed.
+pub(super) fn is_sound_after(error: &sqlx::Error) -> bool {
+    use code::{CANTOPEN, IOERR, PROTOCOL, READONLY};
+    match primary_code(error) {
+        Some(code) => !matches!(code, IOERR | CANTOPEN | READONLY | PROTOCOL),
+        None => matches!(error, sqlx::Error::Decode(_) | sqlx::Error::Encode(_) | sqlx::Error::RowNotFound),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_names_no_usable_file_is_refused_with_the_reason() {
+        for (url, reason) in [
+            ("pingmon.db", "is to begin with \"sqlite:\""),
+            ("postgres://localhost/pingmon", "is to begin with \"sqlite:\""),
+            ("sqlite:", "names no file"),
+            ("sqlite://", "names no file"),
+            ("sqlite:pingmon.db?mode=rwc", "leave out \"?mode=rwc\""),
+            ("sqlite:/", "is a directory"),
+            ("sqlite:/no/such/place/pingmon.db", "the directory \"/no/such/place\" doesn't exist"),
+        ] {
+            let error = Location::parse(url).unwrap_err().to_string();
+            assert!(error.starts_with("invalid store.url: ") && error.contains(reason), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_accepted_forms_name_the_same_file() {
+        assert_eq!(Location::parse("sqlite::memory:").unwrap(), Location::Memory);
+        let file = Location::parse("sqlite:/tmp/pingmon").unwrap();
+        assert_eq!(file, Location::File("/tmp/pingmon".into()));
+        assert_eq!(Location::parse("sqlite:///tmp/pingmon").unwrap(), file);
+    }
+}

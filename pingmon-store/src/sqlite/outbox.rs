@@ -1,0 +1,201 @@
+//! The durable outbox.
+
+use async_trait::async_trait;
+use pingmon_core::{
+    error::Result,
+    id::SessionId,
+    notification::{Delivery, DeliveryState},
+    store::outbox::{DeliveryFilter, Outbox, Settled, Settlement},
+    time::Timestamp,
+};
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+
+use super::{SqliteStore, rows::limit as row_limit, sessions};
+use crate::{
+    codec::{from_json, instant, to_json, word},
+    error,
+};
+
+#[async_trait]
+impl Outbox for SqliteStore {
+    async fn take(&self, session: SessionId, channel: &str, limit: usize) -> Result<Vec<Delivery>> {
+        let channel = channel.to_owned();
+        let taken = self.write("take deliveries", move |conn, now| {
+            Box::pin(async move {
+                sessions::check_alive(conn, session, now).await?;
+                take(conn, session, &channel, now, limit).await
+            })
+        });
+        taken.await
+    }
+
+    async fn settle(&self, session: SessionId, batch: &[Settlement]) -> Result<()> {
+        let batch = batch.to_vec();
+        let settled = self.write("settle deliveries", move |conn, now| {
+            Box::pin(async move {
+                sessions::check_alive(conn, session, now).await?;
+                for settlement in &batch {
+                    settle(conn, session, settlement).await?;
+                }
+                Ok(())
+            })
+        });
+        settled.await
+    }
+
+    async fn expire(&self, limit: usize) -> Result<u64> {
+        let expired = self.write("expire deliveries", move |conn, now| {
+            Box::pin(async move {
+                let expire = sqlx::query(EXPIRE).bind(now.as_micros()).bind(row_limit(limit));
+                Ok(expire.execute(conn).await?.rows_affected())
+            })
+        });
+        expired.await
+    }
+
+    async fn deliveries(&self, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>> {
+        self.read("list deliveries", move |conn| Box::pin(list(conn, filter, limit))).await
+    }
+}
+
+const ENQUEUE: &str = "INSERT INTO pingmon_deliveries
+    (id, monitor, channel, at, sequence, due_at, expires_at, state, attempts, last_error, notification)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+
+/// Adds deliveries; one that is there already stays as it is.
+pub(super) async fn enqueue(conn: &mut SqliteConnection, deliveries: &[DeliveryRow]) -> error::Result<()> {
+    for row in deliveries {
+        let query = sqlx::query(ENQUEUE).bind(row.id).bind(row.monitor).bind(row.channel.as_str()).bind(row.at);
+        let query = query.bind(row.sequence).bind(row.due_at).bind(row.expires_at).bind(row.state);
+        let query = query.bind(row.attempts).bind(row.last_error.as_deref());
+        query.bind(row.notification.as_str()).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+// Ordered by the key of the pending: what has an earlier one of its channel and monitor waits for it.
+const READY: &str = "SELECT id FROM pingmon_deliveries d
+    WHERE channel = ?1 AND state = 'pending' AND taken_by IS NULL AND due_at <= ?2 AND NOT EXISTS (
+        SELECT 1 FROM pingmon_deliveries earlier
+        WHERE earlier.channel = d.channel AND earlier.monitor = d.monitor AND earlier.state = 'pending'
+            AND (earlier.at, earlier.sequence, earlier.id) < (d.at, d.sequence, d.id))
+    ORDER BY at, sequence, id LIMIT ?3";
+const TAKE: &str = "UPDATE pingmon_deliveries SET taken_by = ?2, attempts = attempts + 1 WHERE id = ?1
+    RETURNING sequence, due_at, expires_at, state, attempts, last_error, notification";
+
+async fn take(
+    conn: &mut SqliteConnection,
+    session: SessionId,
+    channel: &str,
+    now: Timestamp,
+    limit: usize,
+) -> error::Result<Vec<Delivery>> {
+    let ready = sqlx::query_scalar::<_, Uuid>(READY).bind(channel).bind(now.as_micros()).bind(row_limit(limit));
+    let mut taken = Vec::new();
+    for delivery in ready.fetch_all(&mut *conn).await? {
+        let take = sqlx::query_as::<_, StoredDelivery>(TAKE).bind(delivery).bind(*session.as_uuid());
+        taken.push(take.fetch_one(&mut *conn).await?.into_delivery()?);
+    }
+    Ok(taken)
+}
+
+const SETTLE: &str = "UPDATE pingmon_deliveries
+    SET taken_by = NULL, state = ?4, due_at = coalesce(?5, due_at), last_error = coalesce(?6, last_error)
+    WHERE id = ?1 AND taken_by = ?2 AND attempts = ?3 AND state = 'pending'";
+
+async fn settle(conn: &mut SqliteConnection, session: SessionId, settlement: &Settlement) -> error::Result<()> {
+    let (state, due_at, last_error) = match &settlement.settled {
+        Settled::Sent => (DeliveryState::Sent, None, None),
+        Settled::Retry { due_at, error } => (DeliveryState::Pending, Some(due_at.as_micros()), Some(error.as_str())),
+        Settled::Dead { error } => (DeliveryState::Dead, None, Some(error.as_str())),
+    };
+    let query = sqlx::query(SETTLE).bind(*settlement.delivery.as_uuid()).bind(*session.as_uuid());
+    let query = query.bind(settlement.attempt).bind(state.as_str()).bind(due_at).bind(last_error);
+    query.execute(conn).await?;
+    Ok(())
+}
+
+const EXPIRE: &str = "UPDATE pingmon_deliveries SET state = 'dead', last_error = 'expired before the channel took it'
+    WHERE id IN (SELECT id FROM pingmon_deliveries
+        WHERE state = 'pending' AND taken_by IS NULL AND expires_at <= ?1 LIMIT ?2)";
+
+macro_rules! latest {
+    ($where:literal) => {
+        concat!(
+            "SELECT sequence, due_at, expires_at, state, attempts, last_error, notification FROM pingmon_deliveries
+            WHERE ",
+            $where,
+            "(?2 IS NULL OR state = ?2) ORDER BY at DESC, sequence DESC, id DESC LIMIT ?3"
+        )
+    };
+}
+const ALL: &str = latest!("");
+const OF_MONITOR: &str = latest!("monitor = ?1 AND ");
+
+async fn list(conn: &mut SqliteConnection, filter: DeliveryFilter, limit: usize) -> error::Result<Vec<Delivery>> {
+    let statement = if filter.monitor.is_some() { OF_MONITOR } else { ALL };
+    let query = sqlx::query_as::<_, StoredDelivery>(statement).bind(filter.monitor.map(|monitor| *monitor.as_uuid()));
+    let query = query.bind(filter.state.map(DeliveryState::as_str)).bind(row_limit(limit));
+    query.fetch_all(conn).await?.into_iter().map(StoredDelivery::into_delivery).collect()
+}
+
+/// A delivery to be stored.
+pub(super) struct DeliveryRow {
+    id: Uuid,
+    monitor: Uuid,
+    channel: String,
+    at: i64,
+    sequence: u32,
+    due_at: i64,
+    expires_at: i64,
+    state: &'static str,
+    attempts: u32,
+    last_error: Option<String>,
+    notification: String,
+}
+
+impl DeliveryRow {
+    pub(super) fn from_delivery(delivery: &Delivery) -> error::Result<Self> {
+        let notification = &delivery.notification;
+        Ok(Self {
+            id: *notification.id.as_uuid(),
+            monitor: *notification.monitor.id.as_uuid(),
+            channel: notification.channel.clone(),
+            at: notification.at.as_micros(),
+            sequence: delivery.sequence,
+            due_at: delivery.due_at.as_micros(),
+            expires_at: delivery.expires_at.as_micros(),
+            state: delivery.state.as_str(),
+            attempts: delivery.attempts,
+            last_error: delivery.last_error.clone(),
+            notification: to_json("notification", notification)?,
+        })
+    }
+}
+
+/// A delivery as it is read.
+#[derive(sqlx::FromRow)]
+struct StoredDelivery {
+    sequence: u32,
+    due_at: i64,
+    expires_at: i64,
+    state: String,
+    attempts: u32,
+    last_error: Option<String>,
+    notification: String,
+}
+
+impl StoredDelivery {
+    fn into_delivery(self) -> error::Result<Delivery> {
+        Ok(Delivery::new(
+            from_json("notification", &self.notification)?,
+            self.sequence,
+            instant(self.due_at),
+            instant(self.expires_at),
+            word("state of a delivery", &self.state)?,
+            self.attempts,
+            self.last_error,
+        ))
+    }
+}
