@@ -20,17 +20,28 @@ pub(super) struct Claimer {
     pub(super) leases: watch::Receiver<Option<Lease>>,
     pub(super) scheduler: mpsc::UnboundedSender<Message>,
     /// Where the comparison with the store goes on.
-    pub(super) cursor: Option<MonitorId>,
+    cursor: Option<MonitorId>,
+    /// Whether the store may have given us monitors, or taken some back, without our hearing of it.
+    in_doubt: bool,
 }
 
 impl Claimer {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        leases: watch::Receiver<Option<Lease>>,
+        scheduler: mpsc::UnboundedSender<Message>,
+    ) -> Self {
+        Self { shared, leases, scheduler, cursor: None, in_doubt: false }
+    }
+
     /// Runs until told to stop.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         loop {
-            let lease = self.leases.borrow_and_update().filter(Lease::is_alive);
-            if let Some(lease) = lease
+            let lease = *self.leases.borrow_and_update();
+            if let Some(lease) = lease.filter(Lease::is_alive)
                 && let Err(error) = self.round(lease).await
             {
+                self.in_doubt = true;
                 self.shared.store_failed("claim monitors", &error);
             }
             tokio::select! {
@@ -43,9 +54,21 @@ impl Claimer {
     }
 
     async fn round(&mut self, lease: Lease) -> Result<()> {
+        if self.in_doubt {
+            self.release_unheld(lease).await?;
+            self.in_doubt = false;
+        }
         self.shed(lease).await?;
         self.claim(lease).await?;
         self.compare(lease).await
+    }
+
+    /// Gives back what the store says is ours and the scheduler doesn't hold: nobody would run it.
+    async fn release_unheld(&self, lease: Lease) -> Result<()> {
+        let held = self.ask(|answer| Message::List(None, usize::MAX, answer)).await;
+        let mut unheld = self.shared.store.owned(lease.session).await?;
+        unheld.retain(|monitor| held.binary_search_by_key(monitor, |(held, _)| *held).is_err());
+        self.shared.store.release(lease.session, &unheld).await
     }
 
     /// Gives surplus back: only what exceeds the share by a twentieth, and at most a tenth of what is held a round, so

@@ -92,17 +92,18 @@ struct Lane {
 impl Lane {
     async fn run(self, closed: CancellationToken) {
         let mut mail = self.shared.mail.subscribe();
+        let mut in_doubt = false;
         while !closed.is_cancelled() {
             mail.mark_unchanged();
             let lease = self.leases.borrow().filter(Lease::is_alive);
             let sent = match lease {
-                Some(lease) => self.round(lease).await.unwrap_or_else(|error| {
-                    self.shared.store_failed("take deliveries", &error);
-                    0
+                Some(lease) => self.round(lease, in_doubt).await.inspect_err(|error| {
+                    self.shared.store_failed("take deliveries", error);
                 }),
-                None => 0,
+                None => Ok(0),
             };
-            if sent > 0 {
+            in_doubt = sent.is_err();
+            if sent.is_ok_and(|sent| sent > 0) {
                 continue;
             }
             tokio::select! {
@@ -113,8 +114,12 @@ impl Lane {
         }
     }
 
-    /// Takes what is due and sends it, several at once; each is settled as soon as it ended. Answers how many.
-    async fn round(&self, lease: Lease) -> Result<usize> {
+    /// Takes what is due and sends it, several at once; each is settled as soon as it ended. Answers how many. After a
+    /// round that failed, something may have been taken without our knowing: it is put back first.
+    async fn round(&self, lease: Lease, in_doubt: bool) -> Result<usize> {
+        if in_doubt {
+            self.shared.store.put_back(lease.session, &self.channel).await?;
+        }
         let taken = self.shared.store.take(lease.session, &self.channel, MAX_TAKEN).await?;
         let count = taken.len();
         let mut sending: FuturesUnordered<_> = taken.iter().map(|delivery| self.attempt(delivery)).collect();

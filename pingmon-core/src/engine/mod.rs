@@ -229,8 +229,7 @@ impl Tasks {
         let mut committer = JoinSet::new();
         committer.spawn(committer::commit(Arc::clone(shared), finished, to_scheduler.clone(), lease.clone()));
         let mut others = JoinSet::new();
-        let claimer =
-            Claimer { shared: Arc::clone(shared), leases: lease.clone(), scheduler: to_scheduler, cursor: None };
+        let claimer = Claimer::new(Arc::clone(shared), lease.clone(), to_scheduler);
         others.spawn(claimer.run(stop_scheduler.clone()));
         others.spawn(dispatcher::dispatch(Arc::clone(shared), notifiers, lease.clone(), stop_others.clone()));
         others.spawn(janitor::tidy(Arc::clone(shared), lease, stop_others.clone()));

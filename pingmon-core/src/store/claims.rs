@@ -264,6 +264,12 @@ pub trait Claims: Send + Sync {
     /// Store errors.
     async fn lost(&self, session: SessionId, monitors: &[(MonitorId, i64)]) -> Result<Vec<MonitorId>>;
 
+    /// The monitors the session owns: how an engine finds what a claim gave it whose answer was lost.
+    ///
+    /// # Errors
+    /// Store errors.
+    async fn owned(&self, session: SessionId) -> Result<Vec<MonitorId>>;
+
     /// Up to `limit` active monitors that nobody living owns and whose pending slot is before `before`, earliest first.
     /// They are not claimed.
     ///

@@ -90,6 +90,13 @@ pub trait Outbox: Send + Sync {
     /// `SessionEnded`; store errors.
     async fn take(&self, session: SessionId, channel: &str, limit: usize) -> Result<Vec<Delivery>>;
 
+    /// Puts back what the session has taken of `channel` and not settled: how an engine undoes a [`take`](Self::take)
+    /// whose answer was lost. The attempts stay counted. Nothing happens for a session that has ended.
+    ///
+    /// # Errors
+    /// Store errors.
+    async fn put_back(&self, session: SessionId, channel: &str) -> Result<()>;
+
     /// Records how attempts ended, in one transaction. A settlement whose delivery the session hasn't taken, or has
     /// taken again since, changes nothing. Retry and dead free the delivery; `last_error` keeps the error.
     ///

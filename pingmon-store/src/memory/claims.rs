@@ -77,6 +77,13 @@ impl Claims for MemoryStore {
         })
     }
 
+    async fn owned(&self, session: SessionId) -> Result<Vec<MonitorId>> {
+        self.transact(|tables, _| {
+            let owned = tables.watched.iter().filter(|(_, watched)| watched.owner == Some(session));
+            Ok(owned.map(|(id, _)| *id).collect())
+        })
+    }
+
     async fn overdue(&self, before: Timestamp, limit: usize) -> Result<Vec<Claim>> {
         self.transact(|tables, _| {
             let overdue = tables.free.iter().take_while(|(slot, _)| *slot < before).take(limit);
@@ -111,7 +118,7 @@ impl Tables {
         for id in owned {
             self.release(session, id);
         }
-        self.free_deliveries(session);
+        self.put_back(session, None);
     }
 
     /// Refuses a session that isn't known or has ended.

@@ -33,6 +33,11 @@ impl Outbox for MemoryStore {
         })
     }
 
+    async fn put_back(&self, session: SessionId, channel: &str) -> Result<()> {
+        self.transact(|tables, _| tables.put_back(session, Some(channel)));
+        Ok(())
+    }
+
     async fn settle(&self, session: SessionId, batch: &[Settlement]) -> Result<()> {
         self.transact(|tables, _| {
             tables.check_alive(session)?;
@@ -95,9 +100,10 @@ impl Tables {
         going.len()
     }
 
-    /// Gives back what a session that ended was sending.
-    pub(super) fn free_deliveries(&mut self, session: SessionId) {
-        for (_, _, id) in self.queues.values().flatten() {
+    /// Puts back what a session was sending, on one channel or on all.
+    pub(super) fn put_back(&mut self, session: SessionId, channel: Option<&str>) {
+        let queues = self.queues.iter().filter(|(name, _)| channel.is_none_or(|channel| channel == name.as_str()));
+        for (_, _, id) in queues.flat_map(|(_, queue)| queue) {
             if let Some(row) = self.deliveries.get_mut(id) {
                 row.taken_by = row.taken_by.filter(|taker| *taker != session);
             }

@@ -87,6 +87,10 @@ impl Claims for SqliteStore {
         lost.await
     }
 
+    async fn owned(&self, session: SessionId) -> Result<Vec<MonitorId>> {
+        self.read("list owned monitors", move |conn| Box::pin(owned(conn, session))).await
+    }
+
     async fn overdue(&self, before: Timestamp, limit: usize) -> Result<Vec<Claim>> {
         self.write("look for overdue monitors", move |conn, _| Box::pin(overdue(conn, before, limit))).await
     }
@@ -159,6 +163,13 @@ async fn held(
         held.extend(rows.into_iter().map(|(monitor, revision)| (MonitorId::from_uuid(monitor), revision)));
     }
     Ok(held)
+}
+
+const OWNED: &str = "SELECT monitor FROM pingmon_schedule WHERE owner = ?";
+
+async fn owned(conn: &mut SqliteConnection, session: SessionId) -> error::Result<Vec<MonitorId>> {
+    let owned = sqlx::query_scalar::<_, Uuid>(OWNED).bind(*session.as_uuid()).fetch_all(conn).await?;
+    Ok(owned.into_iter().map(MonitorId::from_uuid).collect())
 }
 
 const OVERDUE: &str = "SELECT m.id, m.state, m.definition, s.revision, s.slot, s.health

@@ -30,6 +30,17 @@ impl Outbox for SqliteStore {
         taken.await
     }
 
+    async fn put_back(&self, session: SessionId, channel: &str) -> Result<()> {
+        let channel = channel.to_owned();
+        let put_back = self.write("put deliveries back", move |conn, _| {
+            Box::pin(async move {
+                sqlx::query(PUT_BACK).bind(channel).bind(*session.as_uuid()).execute(conn).await?;
+                Ok(())
+            })
+        });
+        put_back.await
+    }
+
     async fn settle(&self, session: SessionId, batch: &[Settlement]) -> Result<()> {
         let batch = batch.to_vec();
         let settled = self.write("settle deliveries", move |conn, now| {
@@ -99,6 +110,9 @@ async fn take(
     }
     Ok(taken)
 }
+
+const PUT_BACK: &str = "UPDATE pingmon_deliveries SET taken_by = NULL
+    WHERE channel = ? AND taken_by = ? AND state = 'pending'";
 
 const SETTLE: &str = "UPDATE pingmon_deliveries
     SET taken_by = NULL, state = ?4, due_at = coalesce(?5, due_at), last_error = coalesce(?6, last_error)
