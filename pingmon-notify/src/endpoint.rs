@@ -25,7 +25,7 @@ const MAX_REASON: usize = 300;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// Shorter parts of a URL are words, not secrets.
 const MIN_TOKEN: usize = 8;
-/// How long an answer may take.
+/// How long an answer may take; the engine itself waits no longer than 30 s.
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(30);
 
 /// Where notices are posted to. Errors name its host and port only: the rest of the URL may be a secret.
