@@ -23,3 +23,6 @@ pub mod notifier;
 pub mod store;
 
 pub mod engine;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;

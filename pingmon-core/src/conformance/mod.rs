@@ -57,6 +57,7 @@ pub mod random;
 pub mod sessions;
 
 pub mod fixture;
+mod laws;
 
 /// A fresh, empty store whose time the laws steer. One harness is one store.
 #[async_trait]

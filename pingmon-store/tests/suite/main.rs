@@ -1,0 +1,11 @@
+//! The stores, tried for real.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests fail loudly")]
+
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(feature = "sqlite")]
+mod sqlite_files;
+#[cfg(feature = "sqlite")]
+mod sqlite_writes;
