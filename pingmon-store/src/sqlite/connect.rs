@@ -116,6 +116,7 @@ pub(super) fn open_error(location: &Location, error: sqlx::Error) -> Error {
     let path = path.display();
     match primary_code(&error) {
         Some(code::NOTADB) => refused(format!("\"{path}\" is not an SQLite database")),
+        Some(code::CORRUPT) => refused(format!("\"{path}\" is damaged, restore a copy of it: {error}")),
         Some(code::CANTOPEN | code::READONLY | code::PERM | code::AUTH) => {
             refused(format!("\"{path}\" can't be opened for writing: {error}"))
         }
@@ -136,9 +137,11 @@ mod code {
     pub(super) const NOMEM: u32 = 7;
     pub(super) const READONLY: u32 = 8;
     pub(super) const IOERR: u32 = 10;
+    pub(super) const CORRUPT: u32 = 11;
     pub(super) const FULL: u32 = 13;
     pub(super) const CANTOPEN: u32 = 14;
     pub(super) const PROTOCOL: u32 = 15;
+    pub(super) const CONSTRAINT: u32 = 19;
     pub(super) const AUTH: u32 = 23;
     pub(super) const NOTADB: u32 = 26;
 }
@@ -162,12 +165,13 @@ pub(super) fn is_transient(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether a connection that met this error is still sound: it is unless the file beneath it or its thread failed.
+/// Whether a connection that met this error can go on. It can where SQLite refused one call (locked, out of room, a
+/// constraint) or a value was unreadable; where the file or the connection itself failed, a new one is better.
 pub(super) fn is_sound_after(error: &sqlx::Error) -> bool {
-    use code::{CANTOPEN, IOERR, PROTOCOL, READONLY};
+    use code::{BUSY, CONSTRAINT, FULL, LOCKED};
     match primary_code(error) {
-        Some(code) => !matches!(code, IOERR | CANTOPEN | READONLY | PROTOCOL),
-        None => matches!(error, sqlx::Error::Decode(_) | sqlx::Error::Encode(_) | sqlx::Error::RowNotFound),
+        Some(code) => matches!(code, BUSY | LOCKED | FULL | CONSTRAINT),
+        None => !matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed),
     }
 }
 

@@ -14,6 +14,8 @@ mod claims;
 mod completions;
 mod connect;
 mod definitions;
+#[cfg(test)]
+mod full_disk;
 mod history;
 mod incidents;
 mod migrate;
