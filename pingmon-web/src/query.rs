@@ -42,7 +42,9 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let text = Path::<String>::from_request_parts(parts, state).await.map(|Path(text)| text).unwrap_or_default();
+        // A host may nest the router under parameters of its own: ours is the last.
+        let params = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let text = params.ok().and_then(|Path(mut params)| params.pop()).map(|(_, text)| text).unwrap_or_default();
         let refused = |_| Failure::NotFound("anything of that id: an id is a UUID".into());
         text.parse().map(Self).map_err(refused)
     }

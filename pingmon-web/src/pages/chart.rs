@@ -15,6 +15,8 @@ use super::wording;
 const STEP: usize = 5;
 /// Height of the bars.
 const TALL: usize = 24;
+/// Height of the bar of an ordinary run.
+const USUAL: usize = 17;
 /// Height of the latency chart.
 const DEEP: f64 = 100.0;
 /// Most of a run's message that its title repeats, in characters.
@@ -24,12 +26,14 @@ const MAX_TITLE: usize = 80;
 pub(super) fn runs(records: &[Record], room: usize) -> String {
     let drawn = &records[..records.len().min(room)];
     let mut svg = open("bars", room * STEP - 1, TALL, &summary(drawn));
+    let (vacant, top) = (((room - drawn.len()) * STEP).saturating_sub(1), TALL - USUAL);
+    let _ = write!(svg, r#"<rect class="vacant" x="0" y="{top}" width="{vacant}" height="{USUAL}"/>"#);
     for (index, record) in drawn.iter().enumerate() {
         let height = match record.outcome.status {
-            Status::Up => 16,
-            Status::Degraded => 20,
+            Status::Up => USUAL,
+            Status::Degraded => 21,
             Status::Down => TALL,
-            Status::Unknown => 8,
+            Status::Unknown => 9,
         };
         let x = (room - 1 - index) * STEP;
         bar(&mut svg, record, x as f64, (STEP - 1) as f64, (TALL - height) as f64, height as f64);
@@ -159,7 +163,7 @@ mod tests {
         assert!(svg.contains(r#"<rect class="down" x="295" y="0" width="4" height="24"><title>down, 21 Sep 14:13:21: refused</title>"#), "{svg}");
         assert!(
             svg.contains(
-                r#"<rect class="up" x="290" y="8" width="4" height="16"><title>up, 12 ms, 21 Sep 14:13:20</title>"#
+                r#"<rect class="up" x="290" y="7" width="4" height="17"><title>up, 12 ms, 21 Sep 14:13:20</title>"#
             ),
             "{svg}"
         );
@@ -168,8 +172,8 @@ mod tests {
     #[test]
     fn no_more_bars_are_drawn_than_there_is_room() {
         let records: Vec<Record> = (0..100).rev().map(|second| record(second, Outcome::up(""))).collect();
-        assert_eq!(runs(&records, 60).matches("<rect").count(), 60);
-        assert_eq!(runs(&[], 60).matches("<rect").count(), 0);
+        assert_eq!(runs(&records, 60).matches("<title>").count(), 60);
+        assert_eq!(runs(&[], 60).matches("<title>").count(), 0);
     }
 
     #[test]

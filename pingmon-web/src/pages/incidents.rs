@@ -53,7 +53,7 @@ pub(super) struct IncidentRow {
     blind: bool,
     message: String,
     since: When,
-    opened: When,
+    closed: Option<When>,
     lasted: String,
     /// How it ended; none while it is open.
     ending: Option<&'static str>,
@@ -69,7 +69,7 @@ impl IncidentRow {
             blind: incident.about == About::Monitoring,
             message: incident.message.clone(),
             since: When::seen_from(now, incident.failing_since),
-            opened: When::seen_from(now, incident.opened_at),
+            closed: incident.closed_at.map(|closed_at| When::seen_from(now, closed_at)),
             lasted: wording::span(end.since(incident.failing_since)),
             ending: incident.closed.map(ending),
         }

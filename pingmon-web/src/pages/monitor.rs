@@ -78,7 +78,7 @@ struct Head {
 #[derive(Serialize)]
 struct Runs {
     chart: String,
-    /// What the chart's full height stands for.
+    /// What the chart's full height stands for; none when no run has a latency.
     longest: Option<String>,
     oldest: Option<When>,
     newest: Option<When>,
@@ -184,14 +184,16 @@ impl Head {
 impl Runs {
     fn new(records: &[Record], more: bool, now: Timestamp) -> Self {
         let names = phase_names(records);
-        let longest = records.iter().map(|record| total(&record.outcome)).max().unwrap_or_default();
+        let longest_total = records.iter().map(|record| total(&record.outcome)).max().unwrap_or_default();
+        let longest = chart::longest(records);
+        let draw = if longest.is_zero() { chart::runs } else { chart::latencies };
         let at = |record: &Record| When::seen_from(now, record.started_at);
         Self {
-            chart: chart::latencies(records, RUNS),
-            longest: Some(chart::longest(records)).filter(|longest| !longest.is_zero()).map(wording::latency),
+            chart: draw(records, RUNS),
+            longest: (!longest.is_zero()).then(|| wording::latency(longest)),
             oldest: records.last().map(at),
             newest: records.first().map(at),
-            rows: records.iter().map(|record| RunRow::new(record, &names, longest, now)).collect(),
+            rows: records.iter().map(|record| RunRow::new(record, &names, longest_total, now)).collect(),
             next: records.last().filter(|_| more).map(|last| last.slot),
             legend: names.iter().map(|name| (name.clone(), chart::phase_class(&names, name))).collect(),
         }

@@ -95,7 +95,8 @@ pub(super) async fn page(
     overviews.truncate(PAGE);
     let ids = overviews.iter().map(|overview| overview.monitor.id).collect();
     let histories = reading::histories(store, ids, RUNS).await?;
-    let open = store.incidents(IncidentFilter::all().open(), COUNTED).await?;
+    let mut open = store.incidents(IncidentFilter::all().open(), COUNTED).await?;
+    open.sort_by_key(|incident| severity(incident.level));
     let listed = &open[..open.len().min(LISTED)];
     let names = reading::names(store, listed.iter().map(|incident| incident.monitor)).await?;
     let hint = hint(shared.vitals().as_ref(), &store.sessions().await?);
@@ -110,6 +111,16 @@ pub(super) async fn page(
         groups: groups(overviews.into_iter().zip(histories), shared.group_by(), now),
     };
     shared.templates.render("overview.html", &shared, &links, &page)
+}
+
+/// Puts the worst first.
+const fn severity(level: Status) -> u8 {
+    match level {
+        Status::Down => 0,
+        Status::Degraded => 1,
+        Status::Unknown => 2,
+        Status::Up => 3,
+    }
 }
 
 /// What readers must know before they believe the rest.

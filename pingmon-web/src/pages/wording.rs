@@ -12,10 +12,14 @@ pub(super) struct When {
     pub(super) iso: String,
     /// `22 Nov 2026, 10:03:05 UTC`
     pub(super) exact: String,
+    /// `22 Nov, 10:03:05`
+    pub(super) short: String,
     /// `10:03:05`
     pub(super) clock: String,
     /// `3 min ago`, `in 20 s`
     pub(super) words: String,
+    /// How long ago, or how far ahead: `3 min`
+    pub(super) distance: String,
 }
 
 impl When {
@@ -24,8 +28,10 @@ impl When {
         Self {
             iso: at.to_string(),
             exact: date.format("%-d %b %Y, %H:%M:%S UTC").to_string(),
+            short: date.format("%-d %b, %H:%M:%S").to_string(),
             clock: date.format("%H:%M:%S").to_string(),
             words: relative(now, at),
+            distance: span(now.since(at).max(at.since(now))),
         }
     }
 }
@@ -118,7 +124,7 @@ fn number(value: f64) -> String {
         size if size >= 1e15 => format!("{value:e}"),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 1.0 => format!("{value:.1}"),
-        _ => format!("{value:.3}"),
+        _ => format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned(),
     }
 }
 
@@ -165,6 +171,8 @@ mod tests {
             (1_204.0, "", "1,204"),
             (-3.0, "", "-3"),
             (0.012, "", "0.012"),
+            (0.72, "", "0.72"),
+            (1e-9, "", "0"),
             (12.0, "ms", "12 ms"),
             (3.5, "MB/s", "3.5 MB/s"),
             (1e300, "", "1e300"),
