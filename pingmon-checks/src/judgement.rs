@@ -3,7 +3,6 @@
 use std::fmt;
 
 use pingmon_core::outcome::{Metric, Outcome, Status};
-use serde_json::Value;
 
 use crate::levels::Levels;
 
@@ -26,7 +25,8 @@ impl Judgement {
     }
 
     /// Records a fact.
-    pub(crate) fn evidence(&mut self, name: &str, value: impl Into<Value>) {
+    #[cfg(feature = "postgres")]
+    pub(crate) fn evidence(&mut self, name: &str, value: impl Into<serde_json::Value>) {
         self.outcome.evidence.insert(name.to_owned(), value.into());
     }
 
@@ -54,6 +54,24 @@ impl Judgement {
     /// Records an expectation that we weren't able to judge, with the reason.
     pub(crate) fn unjudged(&mut self, expectation: &str, reason: impl fmt::Display) {
         self.unjudged.push(format!("{expectation}: {reason}"));
+    }
+
+    /// Holds how long the target took against what is expected of it.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn latency(&mut self, latency: &crate::latency::Latency, took: std::time::Duration) {
+        latency.judge(took, &mut self.outcome);
+    }
+
+    /// The verdict of a run that `end` cut short. What was found before stays; a fault found before stands against an
+    /// `unknown` end.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn cut_short(self, end: Outcome) -> Outcome {
+        let mut outcome = self.finish("");
+        if end.status == Status::Down || outcome.failed.is_empty() {
+            (outcome.status, outcome.message) = (end.status, end.message);
+        }
+        outcome.evidence.extend(end.evidence);
+        outcome
     }
 
     /// The verdict; `summary` is its line when all is well.

@@ -206,3 +206,94 @@ fn named<'a>(names: impl Iterator<Item = &'a str>) -> String {
         (false, more) => format!("there are {} and {more} more", names.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pingmon_core::outcome::Outcome;
+    use serde_json::json;
+
+    use super::*;
+    use crate::system::config::Config;
+
+    fn config(json: serde_json::Value) -> Config {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn mounted(mount: &str, device: &str, kind: &str, used: u64, total: u64) -> FileSystem {
+        let space = Space { used, total };
+        FileSystem { mount: mount.to_owned(), device: device.to_owned(), kind: kind.to_owned(), space }
+    }
+
+    fn running(pid: u32, name: &str, program: &str) -> sample::Process {
+        sample::Process { pid, name: name.to_owned(), program: program.to_owned(), cpu: 12.34, memory: 1_000 }
+    }
+
+    fn judged(judge: impl FnOnce(&mut Judgement) -> String) -> Outcome {
+        let mut judgement = Judgement::new();
+        let summary = judge(&mut judgement);
+        judgement.finish(summary)
+    }
+
+    #[test]
+    fn each_file_system_is_judged_once_at_its_shortest_mount() {
+        let all = [
+            mounted("/", "/dev/a", "ext4", 10, 100),
+            mounted("/var/bind", "/dev/a", "ext4", 10, 100),
+            mounted("/var/lib/containers/merged", "overlay", "overlay", 99, 100),
+            mounted("/proc/odd", "none", "nsfs", 0, 0),
+            mounted("/data", "/dev/b", "xfs", 95, 100),
+        ];
+        let wanted = config(json!({ "disk": { "degraded": 90 } })).disk.unwrap();
+        let outcome = judged(|judgement| disk(judgement, &wanted, &all));
+        assert_eq!(outcome.message, "disk[/data]: expected < 90 percent, got 95 percent");
+        let mounts: Vec<_> = outcome.metrics.iter().map(|metric| &*metric.labels["mount"]).collect();
+        assert_eq!(mounts, ["/", "/", "/data", "/data"]);
+    }
+
+    #[test]
+    fn a_file_system_that_does_not_tell_its_size_is_unknown() {
+        let wanted = config(json!({ "disk": [{ "mount": "/mnt", "down": 90 }] })).disk.unwrap();
+        let outcome = judged(|judgement| disk(judgement, &wanted, &[mounted("/mnt", "x", "fuse", 0, 0)]));
+        assert_eq!(outcome.status, Status::Unknown);
+    }
+
+    #[test]
+    fn a_process_is_missed_only_where_all_processes_can_be_seen() {
+        let wanted = config(json!({ "process": [{ "name": "nginx" }] })).process.unwrap();
+        let seen = judged(|judgement| process(judgement, &wanted[0], &[running(1, "init", "init")]));
+        assert_eq!(seen.message, "process[nginx]: expected running, got no process nginx");
+        let hidden = judged(|judgement| process(judgement, &wanted[0], &[running(99, "sh", "sh")]));
+        assert_eq!(hidden.status, if cfg!(unix) { Status::Unknown } else { Status::Down });
+    }
+
+    #[test]
+    fn a_process_has_the_name_of_its_program_even_where_the_system_cuts_it() {
+        let long = config(json!({ "process": [{ "name": "a-very-long-program" }] })).process.unwrap();
+        assert!(matches(&long[0], &running(2, "a-very-long-pro", "")));
+        assert!(matches(&long[0], &running(2, "worker", "a-very-long-program")));
+        assert!(!matches(&long[0], &running(2, "a-very-long", "a-very-long")));
+    }
+
+    #[test]
+    fn processes_of_one_name_are_counted_and_measured_together() {
+        let limits = json!({ "name": "web", "min": 3, "cpu": { "degraded": 24 }, "memory": { "down": 2001 } });
+        let wanted = config(json!({ "process": [limits] })).process.unwrap();
+        let all = [running(1, "web", ""), running(2, "web", ""), running(3, "db", "")];
+        let outcome = judged(|judgement| process(judgement, &wanted[0], &all));
+        let failed: Vec<_> = outcome.failed.iter().map(|f| (&*f.expectation, &*f.expected, &*f.actual)).collect();
+        assert_eq!(
+            failed,
+            [
+                ("process[web]", "at least 3 running", "2"),
+                ("process[web].cpu", "< 24 percent of a processor", "24.7 percent of a processor"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_host_without_swap_is_fine() {
+        let levels = Levels { degraded: Some(Percent::rounded(0.0)), down: None };
+        let outcome = judged(|judgement| swap(judgement, &levels, Space { used: 0, total: 0 }));
+        assert_eq!((outcome.status, outcome.message.as_str()), (Status::Up, "no swap"));
+    }
+}

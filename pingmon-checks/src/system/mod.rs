@@ -6,7 +6,7 @@ mod judge;
 mod sample;
 mod units;
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use pingmon_core::{
@@ -94,10 +94,8 @@ struct SystemCheck {
 #[async_trait]
 impl Check for SystemCheck {
     async fn run(&self, cx: &CheckContext) -> Result<Outcome> {
-        let started = Instant::now();
         let stuck = |_| Error::probe("a file system or another reading of this host doesn't answer");
-        let outcome = tokio::time::timeout(own_limit(cx.timeout), self.measure()).await.map_err(stuck)??;
-        Ok(outcome.latency(started.elapsed()))
+        tokio::time::timeout(own_limit(cx.timeout), self.measure()).await.map_err(stuck)?
     }
 }
 
