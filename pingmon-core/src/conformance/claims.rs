@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use super::fixture::{ALL, EVERY, Fixture, LEASE, judge, probe};
 use crate::{
-    id::MonitorId,
+    id::{MonitorId, SessionId},
     monitor::{Definition, State},
     outcome::Outcome,
     store::claims::{Claim, Gap, GapReason, Skip, Verdict},
@@ -146,6 +146,21 @@ pub async fn an_owner_learns_which_of_its_monitors_it_lost(f: Fixture) {
     assert_eq!(f.store.lost(session, &stale).await.unwrap(), [kept.monitor.id], "another revision");
     f.advance(LEASE).await;
     assert_eq!(f.store.lost(session, &held).await.unwrap().len(), names.len(), "an ended session owns nothing");
+}
+
+pub async fn a_session_can_ask_what_it_owns(f: Fixture) {
+    let added = added_in_order(&f, 5).await;
+    let (session, other) = (f.join().await, f.join().await);
+    let owned = async |session| f.store.owned(session).await.unwrap().into_iter().collect::<BTreeSet<_>>();
+    f.claim(session, 4).await;
+    f.claim(other, 1).await;
+    f.store.release(session, &added[..1]).await.unwrap();
+    f.store.set_state(added[1], State::Paused).await.unwrap();
+    assert_eq!(owned(session).await, added[2..4].iter().copied().collect());
+    assert_eq!(owned(other).await, [added[4]].into());
+    assert_eq!(owned(SessionId::new()).await, BTreeSet::new());
+    f.advance(LEASE).await;
+    assert_eq!(owned(session).await, BTreeSet::new(), "it has ended");
 }
 
 pub async fn overdue_lists_unowned_monitors_earliest_first_and_claims_none(f: Fixture) {

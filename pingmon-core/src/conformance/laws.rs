@@ -75,6 +75,7 @@ macro_rules! conformance_tests {
                 released_monitors_can_be_claimed_at_once;
                 releasing_what_another_owns_does_nothing;
                 an_owner_learns_which_of_its_monitors_it_lost;
+                a_session_can_ask_what_it_owns;
                 overdue_lists_unowned_monitors_earliest_first_and_claims_none;
                 a_skip_records_the_gap_and_moves_the_slot;
                 a_skip_repeated_is_recorded_once;
@@ -137,6 +138,7 @@ macro_rules! conformance_tests {
                 a_broken_channel_delays_no_other_and_a_stuck_monitor_no_other;
                 a_held_notice_is_not_taken_before_it_is_due;
                 a_retry_waits_until_it_is_due_and_keeps_the_error;
+                what_is_put_back_can_be_taken_again_with_its_attempts_counted;
                 the_deliveries_of_a_dead_session_are_free_with_the_same_id_and_their_attempts;
                 a_late_settlement_changes_nothing;
                 a_settlement_of_an_ended_session_changes_nothing;

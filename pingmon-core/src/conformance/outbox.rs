@@ -154,6 +154,23 @@ pub async fn a_retry_waits_until_it_is_due_and_keeps_the_error(f: Fixture) {
     assert_eq!(f.take(session).await, [Delivery { attempts: 2, ..waiting }]);
 }
 
+pub async fn what_is_put_back_can_be_taken_again_with_its_attempts_counted(f: Fixture) {
+    let (session, _) = failed(&f, [probe("a").notify([CHANNEL, "dev"]), probe("b")]).await;
+    let other = f.join().await;
+    let of_a = f.store.take(session, CHANNEL, 1).await.unwrap().remove(0);
+    let of_b = f.store.take(other, CHANNEL, 1).await.unwrap().remove(0);
+    assert_eq!(f.store.take(session, "dev", ALL).await.unwrap().len(), 1);
+    f.store.put_back(session, CHANNEL).await.unwrap();
+    assert_eq!(stored(&f, of_a.id()).await, of_a);
+    settle(&f, session, &of_a, Settled::Sent).await;
+    assert_eq!(stored(&f, of_a.id()).await, of_a, "that attempt is over");
+    assert_eq!(f.store.take(other, "dev", ALL).await.unwrap(), [], "another channel's stays taken");
+    assert_eq!(f.take(other).await, [Delivery { attempts: 2, ..of_a }], "another session's stays taken");
+    settle(&f, other, &of_b, Settled::Sent).await;
+    assert_eq!(stored(&f, of_b.id()).await.state, DeliveryState::Sent);
+    f.store.put_back(SessionId::new(), CHANNEL).await.unwrap();
+}
+
 pub async fn the_deliveries_of_a_dead_session_are_free_with_the_same_id_and_their_attempts(f: Fixture) {
     let (dead, _) = failed(&f, [probe("shop")]).await;
     let taken = f.take(dead).await.remove(0);
