@@ -1,1 +1,67 @@
-//! (being written)
+//! The check kinds of pingmon: each is a feature and a module, all share one dial policy. When a check runs and what
+//! follows from its verdict is the engine's business.
+//!
+//! | feature | kind | asks |
+//! |---|---|---|
+//! | `http` (default) | [`http`] | does one request get the answer it should: status, headers, text, JSON, latency |
+//! | `tcp` (default) | [`tcp`] | is a connection accepted, and how fast |
+//! | `system` (default) | [`system`] | how this host is doing: processors, memory, disks, load, network, a process |
+//! | `postgres` | `postgres` | does the database answer, and is it well |
+//! | `full` | | all of them |
+//!
+//! A run that doesn't reach its target says why in the evidence `error`, and where in `phase`. These words are stable:
+//!
+//! | verdict | `error` |
+//! |---|---|
+//! | `down`, connecting | `dns_not_found`, `connect_refused`, `connect_reset`, `connect_timeout`, `connect_failed`, `host_unreachable` |
+//! | `down`, TLS | `tls_certificate_expired`, `tls_certificate_not_yet_valid`, `tls_certificate_unknown_issuer`, `tls_certificate_wrong_name`, `tls_certificate_revoked`, `tls_certificate_missing`, `tls_certificate_invalid`, `tls_refused`, `tls_incompatible`, `tls_invalid`, `tls_failed` |
+//! | `down`, talking | `timeout`, `connection_reset`, `connection_closed`, `connection_timeout`, `connection_failed`, `invalid_response`, `response_too_large`, `invalid_body`, `redirect_limit`, `redirect_invalid` |
+//! | `unknown`, ours | `dns_failed`, `dns_timeout`, `network_unreachable`, `no_local_port`, `no_file_handles`, `no_memory`, `not_permitted`, `dial_forbidden`, `redirect_forbidden` |
+//!
+//! An address that the dial policy forbids is `unknown`: that we don't go there says nothing about the target.
+
+#[cfg(any(feature = "http", feature = "postgres", feature = "system", feature = "tcp"))]
+mod deadline;
+#[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
+mod dial;
+#[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
+mod fault;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(any(feature = "postgres", feature = "system"))]
+mod judgement;
+#[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
+mod latency;
+#[cfg(any(feature = "http", feature = "postgres", feature = "system", feature = "tcp"))]
+mod levels;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
+mod stopwatch;
+#[cfg(feature = "system")]
+pub mod system;
+#[cfg(feature = "tcp")]
+pub mod tcp;
+
+use std::sync::Arc;
+
+use pingmon_core::{check::CheckKind, dial::DialPolicy, error::Result};
+
+/// Every kind whose feature is on, dialling what `policy` permits.
+///
+/// # Errors
+/// [`pingmon_core::error::Error::Config`] when a kind can't be set up, as without the system's TLS roots.
+#[allow(clippy::vec_init_then_push, reason = "which kinds there are depends on features")]
+#[allow(unused_variables, unused_mut, reason = "without a feature there is no kind")]
+pub fn kinds(policy: DialPolicy) -> Result<Vec<Arc<dyn CheckKind>>> {
+    let mut kinds: Vec<Arc<dyn CheckKind>> = Vec::new();
+    #[cfg(feature = "http")]
+    kinds.push(Arc::new(http::Http::new(policy.clone())?));
+    #[cfg(feature = "tcp")]
+    kinds.push(Arc::new(tcp::Tcp::new(policy.clone())));
+    #[cfg(feature = "postgres")]
+    kinds.push(Arc::new(postgres::Postgres::new(policy)));
+    #[cfg(feature = "system")]
+    kinds.push(Arc::new(system::System::new()));
+    Ok(kinds)
+}

@@ -1,0 +1,173 @@
+//! What kept a probe from its target: whose fault it is, a stable kind and one line for people. `down` is what the
+//! target did; `unknown` is what our own machine, network, resolver or configuration did. No retry, no logging.
+
+use std::{error::Error as StdError, fmt, io, time::Duration};
+
+use pingmon_core::outcome::{Outcome, Status};
+
+/// EMFILE and ENFILE, which have the same numbers on every Unix and no [`io::ErrorKind`].
+const NO_FILE_HANDLES: [i32; 2] = [24, 23];
+
+/// Where `getaddrinfo` says that a name doesn't exist or has no address: glibc, musl, BSD and macOS, Windows. The
+/// standard library passes on its words only, not its number.
+const NOT_FOUND: [&str; 7] = [
+    "Name or service not known",
+    "No address associated with hostname",
+    "Name does not resolve",
+    "Name has no usable address",
+    "nodename nor servname provided",
+    "No such host is known",
+    "no data of the requested type was found",
+];
+
+/// Why a probe ended before there was anything to judge.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fault {
+    status: Status,
+    kind: &'static str,
+    message: String,
+}
+
+impl Fault {
+    /// The target's fault.
+    pub(crate) fn down(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { status: Status::Down, kind, message: message.into() }
+    }
+
+    /// Ours.
+    pub(crate) fn unknown(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { status: Status::Unknown, kind, message: message.into() }
+    }
+
+    /// The probe's time ran out in the named phase. Names are resolved by us, the rest is up to the target.
+    pub(crate) fn timeout(phase: &'static str, limit: Duration) -> Self {
+        match phase {
+            "dns" => Self::unknown("dns_timeout", format!("our resolver didn't answer within {limit:?}")),
+            _ => Self::down("timeout", format!("no end within {limit:?}, stuck in {phase}")),
+        }
+    }
+
+    /// Whether the target is to blame.
+    pub(crate) fn is_down(&self) -> bool {
+        self.status == Status::Down
+    }
+
+    /// The verdict, with the kind as the evidence `error`.
+    pub(crate) fn outcome(&self) -> Outcome {
+        Outcome::new(self.status, &self.message).evidence("error", self.kind)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Fault {}
+
+/// A name that couldn't be resolved.
+pub(crate) fn resolving(host: &str, error: &io::Error) -> Fault {
+    let said = error.to_string();
+    if NOT_FOUND.iter().any(|words| said.contains(words)) {
+        return Fault::down("dns_not_found", format!("{host} has no address"));
+    }
+    ours(error).unwrap_or_else(|| Fault::unknown("dns_failed", format!("our resolver failed on {host}: {said}")))
+}
+
+/// A connection that didn't come about.
+pub(crate) fn connecting(error: &io::Error) -> Fault {
+    use io::ErrorKind as Kind;
+    let (kind, message) = match error.kind() {
+        Kind::ConnectionRefused => ("connect_refused", "connection refused"),
+        Kind::ConnectionReset | Kind::ConnectionAborted => ("connect_reset", "connection reset while connecting"),
+        Kind::TimedOut => ("connect_timeout", "no answer to the attempt to connect"),
+        Kind::HostUnreachable => ("host_unreachable", "the network says that the host can't be reached"),
+        _ => {
+            return ours(error).unwrap_or_else(|| Fault::down("connect_failed", format!("connecting failed: {error}")));
+        }
+    };
+    Fault::down(kind, message)
+}
+
+/// An established connection that broke.
+pub(crate) fn talking(error: &io::Error) -> Fault {
+    use io::ErrorKind as Kind;
+    let (kind, message) = match error.kind() {
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => {
+            ("connection_reset", "the target reset the connection")
+        }
+        Kind::UnexpectedEof => ("connection_closed", "the target closed the connection too early"),
+        Kind::TimedOut => ("connection_timeout", "the connection went silent"),
+        _ => return ours(error).unwrap_or_else(|| Fault::down("connection_failed", format!("it broke: {error}"))),
+    };
+    Fault::down(kind, message)
+}
+
+/// Trouble on our side of the wire, whatever was being done.
+fn ours(error: &io::Error) -> Option<Fault> {
+    use io::ErrorKind as Kind;
+    let (kind, message) = match error.kind() {
+        Kind::NetworkUnreachable | Kind::NetworkDown => ("network_unreachable", "we have no route to the target"),
+        Kind::AddrNotAvailable | Kind::AddrInUse => ("no_local_port", "we have no free local port or address"),
+        Kind::PermissionDenied => ("not_permitted", "this machine doesn't permit us to connect"),
+        Kind::OutOfMemory => ("no_memory", "we have no memory for a connection"),
+        _ if error.raw_os_error().is_some_and(|number| NO_FILE_HANDLES.contains(&number)) => {
+            ("no_file_handles", "we have no free file handle")
+        }
+        _ => return None,
+    };
+    Some(Fault::unknown(kind, format!("{message}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(fault: Fault) -> (Status, &'static str) {
+        (fault.status, fault.kind)
+    }
+
+    #[test]
+    fn what_our_own_machine_does_is_unknown_and_never_down() {
+        for (number, kind) in [
+            (24, "no_file_handles"),
+            (23, "no_file_handles"),
+            (libc::ENETUNREACH, "network_unreachable"),
+            (libc::ENETDOWN, "network_unreachable"),
+            (libc::EADDRNOTAVAIL, "no_local_port"),
+            (libc::EACCES, "not_permitted"),
+            (libc::EPERM, "not_permitted"),
+            (libc::ENOMEM, "no_memory"),
+        ] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(of(connecting(&error)), (Status::Unknown, kind), "{error}");
+            assert_eq!(of(talking(&error)), (Status::Unknown, kind), "{error}");
+            assert_eq!(of(resolving("a.example", &error)).0, Status::Unknown, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_the_target_does_is_down() {
+        for (number, kind) in [
+            (libc::ECONNREFUSED, "connect_refused"),
+            (libc::ECONNRESET, "connect_reset"),
+            (libc::ETIMEDOUT, "connect_timeout"),
+            (libc::EHOSTUNREACH, "host_unreachable"),
+        ] {
+            assert_eq!(of(connecting(&io::Error::from_raw_os_error(number))), (Status::Down, kind));
+        }
+        assert_eq!(of(talking(&io::Error::from_raw_os_error(libc::EPIPE))), (Status::Down, "connection_reset"));
+    }
+
+    #[test]
+    fn a_name_that_does_not_exist_is_down_and_a_resolver_that_fails_is_unknown() {
+        let said = |words: &str| io::Error::other(format!("failed to lookup address information: {words}"));
+        let missing = resolving("a.example", &said("Name or service not known"));
+        assert_eq!(of(missing), (Status::Down, "dns_not_found"));
+        for words in ["Temporary failure in name resolution", "Non-recoverable failure in name resolution", "else"] {
+            assert_eq!(of(resolving("a.example", &said(words))), (Status::Unknown, "dns_failed"));
+        }
+        assert_eq!(of(Fault::timeout("dns", Duration::from_secs(1))), (Status::Unknown, "dns_timeout"));
+    }
+}

@@ -1,0 +1,133 @@
+//! A body as expectations see it: as text in its charset, as JSON, each worked out once and only when asked for.
+
+use std::{borrow::Cow, cell::OnceCell};
+
+use encoding_rs::{Encoding, UTF_8};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde_json::Value;
+
+use super::probe::Answer;
+
+/// The body of an answer.
+pub(super) struct Document<'a> {
+    bytes: &'a [u8],
+    /// Whether there was more than was read.
+    pub(super) cut: bool,
+    charset: Option<String>,
+    text: OnceCell<Result<Cow<'a, str>, String>>,
+    json: OnceCell<Result<Value, String>>,
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn new(answer: &'a Answer) -> Self {
+        Self {
+            bytes: &answer.body,
+            cut: answer.cut,
+            charset: charset(&answer.headers),
+            text: OnceCell::new(),
+            json: OnceCell::new(),
+        }
+    }
+
+    /// Bytes that were read.
+    pub(super) const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The body as text in the charset it says it has, UTF-8 unless it says so.
+    ///
+    /// # Errors
+    /// Why it isn't text, in words.
+    pub(super) fn text(&self) -> Result<&str, &str> {
+        let text = self.text.get_or_init(|| decode(self.bytes, self.charset.as_deref(), self.cut));
+        text.as_deref().map_err(String::as_str)
+    }
+
+    /// The body as JSON (RFC 8259), nested up to 127 levels.
+    ///
+    /// # Errors
+    /// Why it isn't JSON, in words.
+    pub(super) fn json(&self) -> Result<&Value, &str> {
+        let parse = || match self.text() {
+            Ok(text) => serde_json::from_str(text).map_err(|e| format!("a body that isn't JSON: {e}")),
+            Err(reason) => Err(reason.to_owned()),
+        };
+        self.json.get_or_init(parse).as_ref().map_err(String::as_str)
+    }
+
+    /// The first `most` bytes for people to look at, with what isn't text replaced.
+    pub(super) fn excerpt(&self, most: usize) -> String {
+        let cut = self.bytes.len() > most;
+        let part = &self.bytes[..self.bytes.len().min(most)];
+        let text = match decode(part, self.charset.as_deref(), true) {
+            Ok(text) => text,
+            Err(_) => String::from_utf8_lossy(part),
+        };
+        if cut || self.cut { format!("{text}…") } else { text.into_owned() }
+    }
+}
+
+fn charset(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    value.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_owned())
+    })
+}
+
+/// Decodes strictly; when the body was cut, a character cut in two at its end is left out.
+fn decode<'a>(bytes: &'a [u8], charset: Option<&str>, cut: bool) -> Result<Cow<'a, str>, String> {
+    let encoding = match charset {
+        Some(label) => {
+            Encoding::for_label(label.as_bytes()).ok_or_else(|| format!("a body in the unknown charset {label:?}"))?
+        }
+        None => UTF_8,
+    };
+    let whole = encoding.decode_with_bom_removal(bytes);
+    if !whole.1 {
+        return Ok(whole.0);
+    }
+    // No charset takes more than four bytes a character.
+    let shorter = (1..4).filter(|_| cut).filter_map(|less| bytes.get(..bytes.len().checked_sub(less)?));
+    for part in shorter {
+        if let (text, false) = encoding.decode_with_bom_removal(part) {
+            return Ok(text);
+        }
+    }
+    Err(format!("a body that isn't valid {}", encoding.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::{StatusCode, Url, header::HeaderValue};
+
+    use super::*;
+
+    fn text(content_type: &'static str, body: &[u8], cut: bool) -> Result<String, String> {
+        let answer = Answer {
+            status: StatusCode::OK,
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]),
+            url: Url::parse("http://a.example").unwrap(),
+            address: None,
+            body: body.to_vec(),
+            cut,
+        };
+        Document::new(&answer).text().map(str::to_owned).map_err(str::to_owned)
+    }
+
+    #[test]
+    fn a_body_is_read_in_the_charset_it_says_it_has() {
+        assert_eq!(text("text/plain", "grün".as_bytes(), false).unwrap(), "grün");
+        assert_eq!(text("text/plain; Charset=\"ISO-8859-1\"", b"gr\xfcn", false).unwrap(), "grün");
+        assert_eq!(text("text/plain; charset=utf-8", b"gr\xfcn", false).unwrap_err(), "a body that isn't valid UTF-8");
+        let error = text("text/plain; charset=klingon", b"x", false).unwrap_err();
+        assert_eq!(error, "a body in the unknown charset \"klingon\"");
+    }
+
+    #[test]
+    fn a_character_cut_in_two_is_an_error_only_if_the_body_was_whole() {
+        let half = &"grün".as_bytes()[..3];
+        assert_eq!(text("text/plain", half, true).unwrap(), "gr");
+        assert!(text("text/plain", half, false).is_err());
+    }
+}

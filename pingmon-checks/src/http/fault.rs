@@ -1,0 +1,107 @@
+//! What broke inside the HTTP client, read from the chain of causes of its error. Only what no cause explains is
+//! called an invalid response.
+
+use std::{error::Error as StdError, io};
+
+use rustls::{CertificateError, Error as TlsError};
+
+use crate::{
+    fault::{self, Fault},
+    stopwatch::Phase,
+};
+
+/// The fault behind a client's error that came up in `phase`.
+pub(super) fn of(error: &reqwest::Error, phase: Phase) -> Fault {
+    let mut fallback = None;
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    let mut last = String::new();
+    while let Some(error) = cause {
+        if let Some(fault) = certain(error, phase) {
+            return fault;
+        }
+        if let Some(http) = error.downcast_ref::<hyper::Error>() {
+            fallback = fallback.or_else(|| of_http(http));
+        }
+        last = error.to_string();
+        cause = error.source();
+    }
+    fallback.unwrap_or_else(|| unexplained(phase, &last))
+}
+
+fn certain(error: &(dyn StdError + 'static), phase: Phase) -> Option<Fault> {
+    if let Some(fault) = error.downcast_ref::<Fault>() {
+        return Some(fault.clone());
+    }
+    if let Some(tls) = error.downcast_ref::<TlsError>() {
+        return Some(of_tls(tls));
+    }
+    let io = error.downcast_ref::<io::Error>()?;
+    // A cause that was wrapped into an I/O error isn't in the chain of sources: it has to be taken out.
+    if let Some(inner) = io.get_ref() {
+        let inner: &(dyn StdError + 'static) = inner;
+        return certain(inner, phase).or_else(|| of_wrapped(io, phase));
+    }
+    Some(of_io(io, phase))
+}
+
+fn of_io(error: &io::Error, phase: Phase) -> Fault {
+    match phase {
+        Phase::Dns | Phase::Connect => fault::connecting(error),
+        Phase::Tls | Phase::FirstByte | Phase::Transfer => fault::talking(error),
+    }
+}
+
+/// An I/O error that a library made: only its kind says something.
+fn of_wrapped(error: &io::Error, phase: Phase) -> Option<Fault> {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other => None,
+        _ => Some(of_io(error, phase)),
+    }
+}
+
+fn of_http(error: &hyper::Error) -> Option<Fault> {
+    if error.is_parse_too_large() {
+        Some(Fault::down("response_too_large", "the head of the response has too many or too long headers"))
+    } else if error.is_parse() {
+        Some(Fault::down("invalid_response", format!("the response isn't HTTP: {error}")))
+    } else if error.is_incomplete_message() {
+        Some(Fault::down("connection_closed", "the target closed the connection too early"))
+    } else {
+        None
+    }
+}
+
+fn unexplained(phase: Phase, said: &str) -> Fault {
+    let said = if said.is_empty() { "no reason given" } else { said };
+    match phase {
+        Phase::Transfer => Fault::down("invalid_body", format!("the body can't be read: {said}")),
+        Phase::Tls => Fault::down("tls_failed", format!("TLS failed: {said}")),
+        _ => Fault::down("invalid_response", format!("no valid response: {said}")),
+    }
+}
+
+fn of_tls(error: &TlsError) -> Fault {
+    let kind = match error {
+        TlsError::InvalidCertificate(reason) => of_certificate(reason),
+        TlsError::NoCertificatesPresented => "tls_certificate_missing",
+        TlsError::AlertReceived(_) => "tls_refused",
+        TlsError::PeerIncompatible(_) | TlsError::NoApplicationProtocol => "tls_incompatible",
+        TlsError::InvalidMessage(_) | TlsError::PeerMisbehaved(_) | TlsError::InappropriateMessage { .. } => {
+            "tls_invalid"
+        }
+        _ => "tls_failed",
+    };
+    Fault::down(kind, format!("TLS failed: {error}"))
+}
+
+fn of_certificate(reason: &CertificateError) -> &'static str {
+    use CertificateError as Bad;
+    match reason {
+        Bad::Expired | Bad::ExpiredContext { .. } => "tls_certificate_expired",
+        Bad::NotValidYet | Bad::NotValidYetContext { .. } => "tls_certificate_not_yet_valid",
+        Bad::UnknownIssuer => "tls_certificate_unknown_issuer",
+        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => "tls_certificate_wrong_name",
+        Bad::Revoked => "tls_certificate_revoked",
+        _ => "tls_certificate_invalid",
+    }
+}

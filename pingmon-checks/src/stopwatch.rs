@@ -1,0 +1,145 @@
+//! Where a probe is and how long it has spent in each phase. Phases entered again (a redirect connects once more) add
+//! up, so that they always sum up to the latency.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use pingmon_core::outcome::Outcome;
+use tokio::time::Instant;
+
+/// A stretch of a probe, in the order in which they happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// A name is being resolved.
+    Dns,
+    /// A TCP connection is being opened.
+    Connect,
+    /// TLS is being agreed upon.
+    #[cfg(feature = "http")]
+    Tls,
+    /// The request is on its way; ends with the head of the answer.
+    #[cfg(feature = "http")]
+    FirstByte,
+    /// The body is being read.
+    #[cfg(feature = "http")]
+    Transfer,
+    /// A database agrees on TLS and lets us in.
+    #[cfg(feature = "postgres")]
+    Auth,
+    /// A database is answering.
+    #[cfg(feature = "postgres")]
+    Query,
+}
+
+impl Phase {
+    const COUNT: usize = 7;
+
+    /// The word for it in outcomes.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            #[cfg(feature = "http")]
+            Self::Tls => "tls",
+            #[cfg(feature = "http")]
+            Self::FirstByte => "first_byte",
+            #[cfg(feature = "http")]
+            Self::Transfer => "transfer",
+            #[cfg(feature = "postgres")]
+            Self::Auth => "auth",
+            #[cfg(feature = "postgres")]
+            Self::Query => "query",
+        }
+    }
+}
+
+/// A running clock. Shared between a probe and the hooks that see it pass.
+#[derive(Debug)]
+pub(crate) struct Stopwatch(Mutex<Laps>);
+
+#[derive(Debug)]
+struct Laps {
+    started: Instant,
+    since: Instant,
+    current: Phase,
+    spent: [Option<(Phase, Duration)>; Phase::COUNT],
+}
+
+impl Stopwatch {
+    /// Starts in the given phase.
+    pub(crate) fn start(first: Phase) -> Self {
+        let now = Instant::now();
+        Self(Mutex::new(Laps { started: now, since: now, current: first, spent: [None; Phase::COUNT] }))
+    }
+
+    /// Ends the current phase and begins the next.
+    pub(crate) fn enter(&self, next: Phase) {
+        self.laps().enter(next, Instant::now());
+    }
+
+    /// The phase the probe is in.
+    pub(crate) fn current(&self) -> Phase {
+        self.laps().current
+    }
+
+    /// Stops the clock: the whole and its parts.
+    pub(crate) fn stop(&self) -> Timing {
+        let mut laps = self.laps();
+        let (now, current) = (Instant::now(), laps.current);
+        laps.enter(current, now);
+        Timing { total: now - laps.started, spent: laps.spent }
+    }
+
+    fn laps(&self) -> MutexGuard<'_, Laps> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Laps {
+    fn enter(&mut self, next: Phase, now: Instant) {
+        let spent = self.spent[self.current as usize].map_or(Duration::ZERO, |(_, spent)| spent);
+        self.spent[self.current as usize] = Some((self.current, spent + (now - self.since)));
+        (self.current, self.since) = (next, now);
+    }
+}
+
+/// What a stopped clock shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// From start to stop.
+    pub(crate) total: Duration,
+    spent: [Option<(Phase, Duration)>; Phase::COUNT],
+}
+
+impl Timing {
+    /// Puts latency and phases into an outcome.
+    pub(crate) fn stamp(&self, outcome: Outcome) -> Outcome {
+        let parts = self.spent.iter().flatten();
+        parts.fold(outcome.latency(self.total), |outcome, (phase, spent)| outcome.phase(phase.as_str(), *spent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn phases_that_come_again_add_up_and_sum_up_to_the_latency() {
+        let watch = Stopwatch::start(Phase::Dns);
+        for ms in [1, 2] {
+            watch.enter(Phase::Dns);
+            advance(Duration::from_millis(ms)).await;
+            watch.enter(Phase::Connect);
+            advance(Duration::from_millis(10)).await;
+        }
+        assert_eq!(watch.current(), Phase::Connect);
+        let outcome = watch.stop().stamp(Outcome::up(""));
+        let ms = Duration::from_millis;
+        assert_eq!(outcome.phases, [("dns".into(), ms(3)), ("connect".into(), ms(20))]);
+        assert_eq!(outcome.latency, Some(ms(23)));
+    }
+}

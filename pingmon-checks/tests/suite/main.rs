@@ -1,0 +1,17 @@
+//! The check kinds against real targets.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that can't go on is to fail")]
+
+#[cfg(feature = "postgres")]
+mod cluster;
+#[cfg(feature = "http")]
+mod hostile;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "http", feature = "tcp"))]
+mod server;
+#[cfg(feature = "system")]
+mod system;
+#[cfg(feature = "tcp")]
+mod tcp;
