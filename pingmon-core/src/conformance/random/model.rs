@@ -134,10 +134,20 @@ impl Model {
         Answer::Done
     }
 
-    /// Claims whose run would be accepted now.
+    /// Whether a claim's slot has come: nothing is run before.
+    pub(super) fn is_due(&self, claim: usize) -> bool {
+        self.claims[claim].slot <= self.now
+    }
+
+    /// Claims, however old, whose slot has come.
+    pub(super) fn due_claims(&self) -> Vec<usize> {
+        (0..self.claims.len()).filter(|n| self.is_due(*n)).collect()
+    }
+
+    /// Those of them whose run would be accepted now.
     pub(super) fn held_claims(&self) -> Vec<usize> {
         let held = |claim: &Claim| self.is_held(claim) && self.monitors[claim.monitor].slot == claim.slot;
-        (0..self.claims.len()).filter(|n| held(&self.claims[*n])).collect()
+        self.due_claims().into_iter().filter(|n| held(&self.claims[*n])).collect()
     }
 
     fn is_alive(&self, session: usize) -> bool {

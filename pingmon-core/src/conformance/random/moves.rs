@@ -36,7 +36,7 @@ pub(super) enum Move {
         session: usize,
         monitor: usize,
     },
-    /// Completes a claim, for the first time or once more.
+    /// Completes a claim whose slot has come, for the first time or once more.
     Run {
         claim: usize,
         status: Status,
@@ -103,10 +103,10 @@ impl ReferenceStateMachine for Model {
             moves.push((3, set_state.boxed()));
             moves.push((1, monitor.prop_map(|monitor| Move::Delete { monitor }).boxed()));
         }
-        if !model.claims.is_empty() {
-            moves.push((4, runs((0..model.claims.len()).collect())));
+        let (due, held) = (model.due_claims(), model.held_claims());
+        if !due.is_empty() {
+            moves.push((4, runs(due)));
         }
-        let held = model.held_claims();
         if !held.is_empty() {
             moves.push((16, runs(held)));
         }
@@ -129,7 +129,7 @@ impl ReferenceStateMachine for Model {
             | Move::Take { session, .. }
             | Move::PutBack { session, .. } => known(session),
             Move::Release { session, monitor } => known(session) && monitor < model.monitors.len(),
-            Move::Run { claim, .. } => claim < model.claims.len(),
+            Move::Run { claim, .. } => claim < model.claims.len() && model.is_due(claim),
             Move::SetState { monitor, .. } | Move::Delete { monitor } => monitor < model.monitors.len(),
             Move::Settle { taking, .. } => taking < model.takings.len(),
         }
