@@ -16,12 +16,14 @@ fn ids<'a>(claims: impl IntoIterator<Item = &'a Claim>) -> Vec<MonitorId> {
     claims.into_iter().map(|claim| claim.monitor.id).collect()
 }
 
-/// Monitors added one second apart, in the order of their slots.
+/// Monitors whose slots lie one second apart, in that order, which is neither that of their names nor of their ids.
 async fn added_in_order(f: &Fixture, count: usize) -> Vec<MonitorId> {
-    let mut added = Vec::new();
-    for n in 0..count {
-        // Later slots get names that sort earlier, so that only the slot can make the order.
-        added.push(f.add(&format!("monitor {}", 999 - n)).await);
+    let names: Vec<_> = (0..count).map(|n| format!("monitor {n}")).collect();
+    let puts = f.store.put(names.iter().map(|name| probe(name)).collect()).await.unwrap();
+    let added: Vec<_> = puts.iter().rev().map(|put| put.id).collect();
+    for id in &added {
+        f.store.set_state(*id, State::Paused).await.unwrap();
+        f.store.set_state(*id, State::Active).await.unwrap();
         f.advance(Duration::from_secs(1)).await;
     }
     added

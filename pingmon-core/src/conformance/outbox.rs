@@ -284,22 +284,23 @@ pub async fn deliveries_are_listed_latest_notice_first_and_filtered(f: Fixture) 
 }
 
 pub async fn notices_of_one_instant_are_ordered_by_their_sequence(f: Fixture) {
-    let (session, claims) = failed(&f, [probe("shop")]).await;
-    let opened = f.take(session).await.remove(0);
-    settle(&f, session, &opened, Settled::Sent).await;
-    let mut completion = judge(&claims[0], Outcome::up("200"), f.now().await);
-    let resolved = completion.deliveries.remove(0);
-    let mut worsened = resolved.clone();
-    worsened.sequence = 9;
-    worsened.notification.event = Event::Worsened;
-    worsened.notification.id = DeliveryId::derive(resolved.incident(), "worsened", 9, CHANNEL);
-    completion.deliveries = vec![worsened, resolved];
+    let (session, claim) = f.held("shop").await;
+    let mut completion = judge(&claim, Outcome::down("500"), f.now().await);
+    let first = completion.deliveries[0].clone();
+    // Against their order, and so many that ids in that order by chance are no worry.
+    completion.deliveries = (1..=7).rev().map(|sequence| numbered(&first, sequence)).collect();
     assert_eq!(f.complete(session, &completion).await, Verdict::Accepted);
-    let listed = f.store.deliveries(DeliveryFilter::all(), 2).await.unwrap();
-    assert_eq!(told(&listed), [("shop", Event::Worsened, 0), ("shop", Event::Resolved, 0)]);
-    for event in [Event::Resolved, Event::Worsened] {
+    let listed = f.store.deliveries(DeliveryFilter::all(), ALL).await.unwrap();
+    assert_eq!(listed, completion.deliveries);
+    for delivery in listed.iter().rev() {
         let taken = f.take(session).await;
-        assert_eq!(told(&taken), [("shop", event, 1)]);
+        assert_eq!(taken.iter().map(Delivery::id).collect::<Vec<_>>(), [delivery.id()]);
         settle(&f, session, &taken[0], Settled::Sent).await;
     }
+}
+
+fn numbered(delivery: &Delivery, sequence: u32) -> Delivery {
+    let mut numbered = Delivery { sequence, ..delivery.clone() };
+    numbered.notification.id = DeliveryId::derive(delivery.incident(), "reminder", sequence, CHANNEL);
+    numbered
 }

@@ -150,7 +150,12 @@ impl Model {
         self.due_claims().into_iter().filter(|n| held(&self.claims[*n])).collect()
     }
 
-    fn is_alive(&self, session: usize) -> bool {
+    /// Attempts that haven't ended.
+    pub(super) fn open_takings(&self) -> Vec<usize> {
+        (0..self.takings.len()).filter(|n| self.taken(&self.takings[*n]).is_some()).collect()
+    }
+
+    pub(super) fn is_alive(&self, session: usize) -> bool {
         self.sessions[session].lease_until > self.now
     }
 
@@ -307,10 +312,15 @@ impl Model {
         }
     }
 
+    /// The notice that an attempt still holds.
+    fn taken(&self, taking: &Taking) -> Option<usize> {
+        let is_taken = |stored: &Notice| stored.view == taking.notice && stored.taken_by == Some(taking.session);
+        self.notices.iter().position(is_taken)
+    }
+
     fn settle(&mut self, taking: usize, end: End) {
-        let Taking { session, notice } = &self.takings[taking];
-        let is_taken = |stored: &&mut Notice| stored.view == *notice && stored.taken_by == Some(*session);
-        let Some(stored) = self.notices.iter_mut().find(is_taken) else { return };
+        let Some(n) = self.taken(&self.takings[taking]) else { return };
+        let stored = &mut self.notices[n];
         stored.taken_by = None;
         match end {
             End::Sent => stored.view.state = DeliveryState::Sent,

@@ -15,7 +15,7 @@ use crate::{monitor::State, outcome::Status};
 /// Most sessions in one story.
 const SESSIONS: usize = 6;
 /// How many names monitors go by.
-const NAMES: usize = 4;
+const NAMES: usize = 3;
 
 /// One thing that happens. Numbers count what the story has seen so far, from 0.
 #[derive(Clone, Copy, Debug)]
@@ -89,32 +89,19 @@ impl ReferenceStateMachine for Model {
     fn transitions(model: &Self) -> BoxedStrategy<Move> {
         let mut moves = vec![
             (6, select(vec![1, 5, 10, 16]).prop_map(|seconds| Move::Advance(Duration::from_secs(seconds))).boxed()),
-            (2, Just(Move::Join).boxed()),
+            (1, Just(Move::Join).boxed()),
             (1, Just(Move::Skip).boxed()),
             (4, (0..NAMES, 0..3_usize).prop_map(|(name, label)| Move::Put { name, label }).boxed()),
         ];
-        if !model.sessions.is_empty() {
-            moves.extend(session_moves(model));
-        }
-        if !model.monitors.is_empty() {
-            let states = select(vec![State::Active, State::Active, State::Paused, State::Retired]);
-            let monitor = 0..model.monitors.len();
-            let set_state = (monitor.clone(), states).prop_map(|(monitor, state)| Move::SetState { monitor, state });
-            moves.push((3, set_state.boxed()));
-            moves.push((1, monitor.prop_map(|monitor| Move::Delete { monitor }).boxed()));
-        }
-        let (due, held) = (model.due_claims(), model.held_claims());
-        if !due.is_empty() {
-            moves.push((4, runs(due)));
-        }
-        if !held.is_empty() {
-            moves.push((16, runs(held)));
-        }
-        if !model.takings.is_empty() {
-            let ends = select(vec![End::Sent, End::Retry, End::Dead]);
-            let settle = (0..model.takings.len(), ends).prop_map(|(taking, end)| Move::Settle { taking, end });
-            moves.push((6, settle.boxed()));
-        }
+        // The living and the timely act most, or nothing much would happen; the dead and the late still try.
+        let living: Vec<_> = (0..model.sessions.len()).filter(|session| model.is_alive(*session)).collect();
+        moves.extend(session_moves(8, living, model));
+        moves.extend(session_moves(1, (0..model.sessions.len()).collect(), model));
+        moves.extend(runs(24, model.held_claims()));
+        moves.extend(runs(8, model.due_claims()));
+        moves.extend(settlements(8, model.open_takings()));
+        moves.extend(settlements(2, (0..model.takings.len()).collect()));
+        moves.extend(monitor_moves((0..model.monitors.len()).collect()));
         Union::new_weighted(moves).boxed()
     }
 
@@ -141,26 +128,49 @@ impl ReferenceStateMachine for Model {
     }
 }
 
-fn session_moves(model: &Model) -> Vec<(u32, BoxedStrategy<Move>)> {
-    let session = 0..model.sessions.len();
+type Weighted = Vec<(u32, BoxedStrategy<Move>)>;
+
+/// What the given sessions may do; nothing when there are none.
+fn session_moves(weight: u32, sessions: Vec<usize>, model: &Model) -> Weighted {
+    if sessions.is_empty() {
+        return Vec::new();
+    }
+    let session = select(sessions);
     let monitors = model.monitors.len().max(1);
     let on_channel = (session.clone(), 0..CHANNELS.len());
+    let take = (on_channel.clone(), 1..4_usize);
     vec![
-        (5, session.clone().prop_map(|session| Move::Renew { session }).boxed()),
+        (weight, session.clone().prop_map(|session| Move::Renew { session }).boxed()),
         (1, session.clone().prop_map(|session| Move::Leave { session }).boxed()),
-        (8, (session.clone(), 0..5_usize).prop_map(|(session, limit)| Move::Claim { session, limit }).boxed()),
+        (weight, (session.clone(), 0..5_usize).prop_map(|(session, limit)| Move::Claim { session, limit }).boxed()),
         (1, (session, 0..monitors).prop_map(|(session, monitor)| Move::Release { session, monitor }).boxed()),
-        (1, on_channel.clone().prop_map(|(session, channel)| Move::PutBack { session, channel }).boxed()),
-        (
-            8,
-            (on_channel, 1..4_usize)
-                .prop_map(|((session, channel), limit)| Move::Take { session, channel, limit })
-                .boxed(),
-        ),
+        (1, on_channel.prop_map(|(session, channel)| Move::PutBack { session, channel }).boxed()),
+        (weight, take.prop_map(|((session, channel), limit)| Move::Take { session, channel, limit }).boxed()),
     ]
 }
 
-fn runs(claims: Vec<usize>) -> BoxedStrategy<Move> {
-    let statuses = select(vec![Status::Up, Status::Down, Status::Unknown]);
-    (select(claims), statuses).prop_map(|(claim, status)| Move::Run { claim, status }).boxed()
+fn monitor_moves(monitors: Vec<usize>) -> Weighted {
+    if monitors.is_empty() {
+        return Vec::new();
+    }
+    let monitor = select(monitors);
+    let states = select(vec![State::Active, State::Active, State::Paused, State::Paused, State::Retired]);
+    let set_state = (monitor.clone(), states).prop_map(|(monitor, state)| Move::SetState { monitor, state });
+    vec![(4, set_state.boxed()), (1, monitor.prop_map(|monitor| Move::Delete { monitor }).boxed())]
+}
+
+fn runs(weight: u32, claims: Vec<usize>) -> Weighted {
+    if claims.is_empty() {
+        return Vec::new();
+    }
+    let statuses = select(vec![Status::Up, Status::Down, Status::Down, Status::Unknown]);
+    vec![(weight, (select(claims), statuses).prop_map(|(claim, status)| Move::Run { claim, status }).boxed())]
+}
+
+fn settlements(weight: u32, takings: Vec<usize>) -> Weighted {
+    if takings.is_empty() {
+        return Vec::new();
+    }
+    let ends = select(vec![End::Sent, End::Retry, End::Dead]);
+    vec![(weight, (select(takings), ends).prop_map(|(taking, end)| Move::Settle { taking, end }).boxed())]
 }
