@@ -7,7 +7,7 @@ use pingmon_core::{
     check::{Check, CheckContext, CheckKind, Isolation, parse_config},
     dial::DialPolicy,
     error::{Error, Result},
-    outcome::Outcome,
+    outcome::{Outcome, Status},
 };
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
@@ -129,6 +129,14 @@ impl TcpCheck {
         let ended = timeout(limit, self.dial(watch)).await;
         ended.unwrap_or_else(|_| Err(Fault::timeout(watch.current().as_str(), limit)))
     }
+
+    fn judge(&self, address: SocketAddr, took: Duration) -> Outcome {
+        let mut outcome = Outcome::up(format!("connected to {address}"));
+        if let Some(latency) = &self.latency {
+            latency.judge(took, &mut outcome);
+        }
+        if outcome.status == Status::Up { outcome } else { outcome.evidence("address", address.to_string()) }
+    }
 }
 
 #[async_trait]
@@ -141,14 +149,10 @@ impl Check for TcpCheck {
         let dialled = self.dial_within(&watch, own_limit(cx.timeout)).await;
         let phase = watch.current();
         let timing = watch.stop();
-        let mut outcome = match &dialled {
-            Ok(address) => Outcome::up(format!("connected to {address}")),
+        let outcome = match dialled {
+            Ok(address) => self.judge(address, timing.total),
             Err(fault) => fault.outcome().evidence("phase", phase.as_str()),
         };
-        if let (Ok(address), Some(latency)) = (dialled, self.latency) {
-            latency.judge(timing.total, &mut outcome);
-            outcome = outcome.evidence("address", address.to_string());
-        }
         Ok(timing.stamp(outcome))
     }
 }

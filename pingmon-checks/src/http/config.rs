@@ -31,8 +31,9 @@ pub(super) struct Config {
     pub(super) headers: BTreeMap<String, Values>,
     /// The request's body, at most 1 MiB.
     pub(super) body: Option<String>,
-    /// Most redirects to follow, at most 20; with 0 the redirect itself is the answer. Credentials are not sent on to
-    /// another host, port or scheme.
+    /// Most redirects to follow, at most 20; with 0 the redirect itself is the answer. To another
+    /// host, port or scheme, `basic`, `bearer` and the headers `authorization` and `cookie` are not sent on; other
+    /// headers are.
     #[serde(default = "redirects")]
     #[schemars(range(max = 20))]
     pub(super) redirects: usize,
@@ -45,6 +46,7 @@ pub(super) struct Config {
     #[serde(default)]
     pub(super) expect: Expect,
     /// Most of the body to read, in bytes after decompression, at most 16 MiB; the rest is not looked at.
+    /// JSON can take eighty times as much memory for the moment in which it is judged.
     #[serde(default = "max_body")]
     #[schemars(range(max = 16_777_216))]
     pub(super) max_body: usize,

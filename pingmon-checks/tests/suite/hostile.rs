@@ -201,6 +201,13 @@ async fn connections_that_break_are_down_with_the_way_they_broke() {
 }
 
 #[tokio::test]
+async fn a_target_that_we_have_no_route_to_is_unknown() {
+    // No system has a route for TCP to a multicast address.
+    let outcome = run(json!({ "url": "http://224.0.0.1/" })).await;
+    assert_eq!(verdict(&outcome), (Status::Unknown, "network_unreachable"), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn what_is_not_http_is_an_invalid_response() {
     for garbage in
         ["SSH-2.0-OpenSSH_9.2\r\n", "\0\0\0\0\0\0\0\0\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n", "HTTP/1.1 abc\r\n\r\n"]

@@ -46,6 +46,13 @@ async fn a_refused_connection_is_down_and_says_where_it_broke() {
 }
 
 #[tokio::test]
+async fn a_target_that_we_have_no_route_to_is_unknown() {
+    // No system has a route for TCP to a multicast address.
+    let outcome = run(DialPolicy::open(), json!({ "address": "224.0.0.1:80" })).await;
+    assert_eq!((outcome.status, &outcome.evidence["error"]), (Status::Unknown, &json!("network_unreachable")));
+}
+
+#[tokio::test]
 async fn a_slow_connection_is_degraded_or_down_as_the_levels_say() {
     let server = Server::start(|_| async {}).await;
     let address = server.address.to_string();
