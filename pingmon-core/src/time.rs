@@ -159,7 +159,13 @@ pub struct Span(pub Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(f)
+        // Whole days stay days: months and years are of no certain length.
+        let days = self.0.as_secs() / 86_400;
+        match Duration::from_secs(days * 86_400) == self.0 {
+            true if days == 1 => f.write_str("1day"),
+            true if days > 1 => write!(f, "{days}days"),
+            _ => humantime::format_duration(self.0).fmt(f),
+        }
     }
 }
 
@@ -239,6 +245,16 @@ mod tests {
     fn arithmetic_saturates_instead_of_wrapping() {
         assert_eq!(Timestamp::MAX + Duration::MAX, Timestamp::MAX);
         assert_eq!(Timestamp::from_micros(5).since(Timestamp::from_micros(9)), Duration::ZERO);
+    }
+
+    #[test]
+    fn whole_days_are_written_as_days() {
+        for (text, seconds) in
+            [("0s", 0), ("30s", 30), ("1day", 86_400), ("365days", 365 * 86_400), ("1day 1s", 86_401)]
+        {
+            assert_eq!(Span(Duration::from_secs(seconds)).to_string(), text);
+            assert_eq!(text.parse(), Ok(Span(Duration::from_secs(seconds))));
+        }
     }
 
     #[test]
