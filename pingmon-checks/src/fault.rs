@@ -48,6 +48,7 @@ impl Fault {
     }
 
     /// Whether the target is to blame.
+    #[cfg(any(test, feature = "tcp", feature = "postgres"))]
     pub(crate) fn is_down(&self) -> bool {
         self.status == Status::Down
     }
@@ -91,6 +92,7 @@ pub(crate) fn connecting(error: &io::Error) -> Fault {
 }
 
 /// An established connection that broke.
+#[cfg(any(feature = "http", feature = "postgres"))]
 pub(crate) fn talking(error: &io::Error) -> Fault {
     use io::ErrorKind as Kind;
     let (kind, message) = match error.kind() {
@@ -102,6 +104,34 @@ pub(crate) fn talking(error: &io::Error) -> Fault {
         _ => return ours(error).unwrap_or_else(|| Fault::down("connection_failed", format!("it broke: {error}"))),
     };
     Fault::down(kind, message)
+}
+
+/// A handshake that failed.
+#[cfg(any(feature = "http", feature = "postgres"))]
+pub(crate) fn tls(error: &rustls::Error) -> Fault {
+    use rustls::Error as Tls;
+    let kind = match error {
+        Tls::InvalidCertificate(reason) => of_certificate(reason),
+        Tls::NoCertificatesPresented => "tls_certificate_missing",
+        Tls::AlertReceived(_) => "tls_refused",
+        Tls::PeerIncompatible(_) | Tls::NoApplicationProtocol => "tls_incompatible",
+        Tls::InvalidMessage(_) | Tls::PeerMisbehaved(_) | Tls::InappropriateMessage { .. } => "tls_invalid",
+        _ => "tls_failed",
+    };
+    Fault::down(kind, format!("TLS failed: {error}"))
+}
+
+#[cfg(any(feature = "http", feature = "postgres"))]
+fn of_certificate(reason: &rustls::CertificateError) -> &'static str {
+    use rustls::CertificateError as Bad;
+    match reason {
+        Bad::Expired | Bad::ExpiredContext { .. } => "tls_certificate_expired",
+        Bad::NotValidYet | Bad::NotValidYetContext { .. } => "tls_certificate_not_yet_valid",
+        Bad::UnknownIssuer => "tls_certificate_unknown_issuer",
+        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => "tls_certificate_wrong_name",
+        Bad::Revoked => "tls_certificate_revoked",
+        _ => "tls_certificate_invalid",
+    }
 }
 
 /// Trouble on our side of the wire, whatever was being done.
@@ -120,7 +150,7 @@ fn ours(error: &io::Error) -> Option<Fault> {
     Some(Fault::unknown(kind, format!("{message}: {error}")))
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "http", feature = "postgres")))]
 mod tests {
     use super::*;
 

@@ -19,6 +19,7 @@ pub(crate) struct Levels<T> {
     pub(crate) down: Option<T>,
 }
 
+#[cfg(feature = "system")]
 impl<T> Levels<T> {
     /// Measures without judging.
     pub(crate) const NONE: Self = Self { degraded: None, down: None };
@@ -46,43 +47,25 @@ impl<T: Copy + PartialOrd + fmt::Display> Levels<T> {
     }
 }
 
-/// A share of a whole, 0 to 100, in tenths.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Deserialize, JsonSchema)]
-#[serde(try_from = "f64")]
-pub(crate) struct Percent(f64);
-
-impl Percent {
-    /// `part` of `whole` rounded to a tenth, so that what is shown is what was judged; `None` of an empty whole.
-    pub(crate) fn of(part: f64, whole: f64) -> Option<Self> {
-        (whole > 0.0).then(|| Self::rounded(part / whole * 100.0))
-    }
-
-    /// A share rounded to a tenth.
-    pub(crate) fn rounded(share: f64) -> Self {
-        Self((share * 10.0).round() / 10.0)
-    }
-
-    /// The bare number.
-    pub(crate) const fn value(self) -> f64 {
-        self.0
-    }
+/// How bad it is when an expectation isn't met.
+#[cfg(any(feature = "http", feature = "postgres"))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    /// The target works, but not as well as it should.
+    Degraded,
+    /// The target counts as failed.
+    #[default]
+    Down,
 }
 
-impl TryFrom<f64> for Percent {
-    type Error = String;
-
-    fn try_from(share: f64) -> Result<Self, String> {
-        if (0.0..=100.0).contains(&share) {
-            Ok(Self(share))
-        } else {
-            Err(format!("{share} isn't a percentage between 0 and 100"))
+#[cfg(any(feature = "http", feature = "postgres"))]
+impl From<Level> for Status {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Degraded => Self::Degraded,
+            Level::Down => Self::Down,
         }
-    }
-}
-
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} percent", self.0)
     }
 }
 
@@ -96,28 +79,13 @@ mod tests {
         assert_eq!(levels.reached(79), None);
         assert_eq!(levels.reached(80), Some((Status::Degraded, 80)));
         assert_eq!(levels.reached(95), Some((Status::Down, 95)));
-        assert_eq!(Levels::NONE.reached(1_000), None);
+        assert_eq!(Levels { degraded: None, down: None }.reached(1_000), None);
     }
 
     #[test]
     fn a_down_level_that_is_not_above_the_degraded_one_is_refused_by_name() {
-        let levels = Levels { degraded: Some(Percent(90.0)), down: Some(Percent(80.0)) };
+        let levels = Levels { degraded: Some(90), down: Some(80) };
         let error = levels.validate("cpu").unwrap_err().to_string();
-        assert!(error.contains("cpu.down") && error.contains("90 percent"), "{error}");
-    }
-
-    #[test]
-    fn a_percentage_above_a_hundred_is_refused() {
-        let error = serde_json::from_str::<Percent>("101").unwrap_err().to_string();
-        assert!(error.contains("between 0 and 100"), "{error}");
-        assert_eq!(serde_json::from_str::<Percent>("80").unwrap().to_string(), "80 percent");
-    }
-
-    #[test]
-    fn what_is_shown_is_what_is_judged() {
-        let nearly = Percent::of(79.96, 100.0).unwrap();
-        let levels = Levels { degraded: Some(Percent(80.0)), down: None };
-        assert_eq!((nearly.to_string().as_str(), levels.reached(nearly).is_some()), ("80 percent", true));
-        assert_eq!(Percent::of(0.0, 0.0), None);
+        assert!(error.contains("cpu.down") && error.contains("90"), "{error}");
     }
 }

@@ -16,6 +16,8 @@
 //! | `down`, connecting | `dns_not_found`, `connect_refused`, `connect_reset`, `connect_timeout`, `connect_failed`, `host_unreachable` |
 //! | `down`, TLS | `tls_certificate_expired`, `tls_certificate_not_yet_valid`, `tls_certificate_unknown_issuer`, `tls_certificate_wrong_name`, `tls_certificate_revoked`, `tls_certificate_missing`, `tls_certificate_invalid`, `tls_refused`, `tls_incompatible`, `tls_invalid`, `tls_failed` |
 //! | `down`, talking | `timeout`, `connection_reset`, `connection_closed`, `connection_timeout`, `connection_failed`, `invalid_response`, `response_too_large`, `invalid_body`, `redirect_limit`, `redirect_invalid` |
+//! | `down`, PostgreSQL | `auth_failed`, `no_such_database`, `too_many_connections`, `out_of_resources`, `shutting_down`, `not_ready`, `login_refused`, `protocol`, `query_failed`; with the server's own code in `sqlstate` |
+//! | `unknown`, PostgreSQL | `bad_query`, `not_permitted`, `not_supported`, `no_such_file`, `driver_failed` |
 //! | `unknown`, ours | `dns_failed`, `dns_timeout`, `network_unreachable`, `no_local_port`, `no_file_handles`, `no_memory`, `not_permitted`, `dial_forbidden`, `redirect_forbidden` |
 //!
 //! An address that the dial policy forbids is `unknown`: that we don't go there says nothing about the target.
@@ -34,6 +36,10 @@ mod judgement;
 mod latency;
 #[cfg(any(feature = "http", feature = "postgres", feature = "system", feature = "tcp"))]
 mod levels;
+#[cfg(any(feature = "http", feature = "postgres"))]
+mod pattern;
+#[cfg(any(feature = "postgres", feature = "system"))]
+mod percent;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]

@@ -3,7 +3,7 @@
 
 use std::{error::Error as StdError, io};
 
-use rustls::{CertificateError, Error as TlsError};
+use rustls::Error as TlsError;
 
 use crate::{
     fault::{self, Fault},
@@ -33,7 +33,7 @@ fn certain(error: &(dyn StdError + 'static), phase: Phase) -> Option<Fault> {
         return Some(fault.clone());
     }
     if let Some(tls) = error.downcast_ref::<TlsError>() {
-        return Some(of_tls(tls));
+        return Some(fault::tls(tls));
     }
     let io = error.downcast_ref::<io::Error>()?;
     // A cause that was wrapped into an I/O error isn't in the chain of sources: it has to be taken out.
@@ -47,7 +47,7 @@ fn certain(error: &(dyn StdError + 'static), phase: Phase) -> Option<Fault> {
 fn of_io(error: &io::Error, phase: Phase) -> Fault {
     match phase {
         Phase::Dns | Phase::Connect => fault::connecting(error),
-        Phase::Tls | Phase::FirstByte | Phase::Transfer => fault::talking(error),
+        _ => fault::talking(error),
     }
 }
 
@@ -77,31 +77,5 @@ fn unexplained(phase: Phase, said: &str) -> Fault {
         Phase::Transfer => Fault::down("invalid_body", format!("the body can't be read: {said}")),
         Phase::Tls => Fault::down("tls_failed", format!("TLS failed: {said}")),
         _ => Fault::down("invalid_response", format!("no valid response: {said}")),
-    }
-}
-
-fn of_tls(error: &TlsError) -> Fault {
-    let kind = match error {
-        TlsError::InvalidCertificate(reason) => of_certificate(reason),
-        TlsError::NoCertificatesPresented => "tls_certificate_missing",
-        TlsError::AlertReceived(_) => "tls_refused",
-        TlsError::PeerIncompatible(_) | TlsError::NoApplicationProtocol => "tls_incompatible",
-        TlsError::InvalidMessage(_) | TlsError::PeerMisbehaved(_) | TlsError::InappropriateMessage { .. } => {
-            "tls_invalid"
-        }
-        _ => "tls_failed",
-    };
-    Fault::down(kind, format!("TLS failed: {error}"))
-}
-
-fn of_certificate(reason: &CertificateError) -> &'static str {
-    use CertificateError as Bad;
-    match reason {
-        Bad::Expired | Bad::ExpiredContext { .. } => "tls_certificate_expired",
-        Bad::NotValidYet | Bad::NotValidYetContext { .. } => "tls_certificate_not_yet_valid",
-        Bad::UnknownIssuer => "tls_certificate_unknown_issuer",
-        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => "tls_certificate_wrong_name",
-        Bad::Revoked => "tls_certificate_revoked",
-        _ => "tls_certificate_invalid",
     }
 }

@@ -4,25 +4,24 @@ use std::fmt;
 
 use pingmon_core::{
     error::{Error, Result},
-    outcome::Status,
     time::Span,
 };
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     latency::Latency,
-    levels::{Levels, Percent},
+    levels::{Level, Levels},
+    pattern,
+    percent::Percent,
 };
 
 /// Longest statement, in bytes.
 const MAX_SQL: usize = 64 * 1024;
 /// Most rows that are counted.
 pub(super) const MAX_ROWS: u64 = 10_000;
-/// Most memory that a compiled pattern may take, in bytes.
-const MAX_PATTERN: usize = 1024 * 1024;
 
 /// A PostgreSQL server that must let us in and answer; what is asked for besides must hold too. Every run opens a
 /// connection of its own, reads in one read-only transaction and closes it again. PostgreSQL 10 or newer, also behind
@@ -128,27 +127,7 @@ pub(super) struct Pattern(pub(super) Regex);
 impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        RegexBuilder::new(&text).size_limit(MAX_PATTERN).build().map(Self).map_err(de::Error::custom)
-    }
-}
-
-/// How bad it is when an expectation isn't met.
-#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Level {
-    /// The target works, but not as well as expected.
-    Degraded,
-    /// The target failed.
-    #[default]
-    Down,
-}
-
-impl From<Level> for Status {
-    fn from(level: Level) -> Self {
-        match level {
-            Level::Degraded => Self::Degraded,
-            Level::Down => Self::Down,
-        }
+        pattern::parse(&text).map(Self).map_err(de::Error::custom)
     }
 }
 

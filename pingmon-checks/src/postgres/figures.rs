@@ -14,11 +14,7 @@ use sqlx::{
     types::chrono::{DateTime, Utc},
 };
 
-use crate::{
-    judgement::Judgement,
-    levels::{Levels, Percent},
-    postgres::refusal::Refusal,
-};
+use crate::{judgement::Judgement, levels::Levels, percent::Percent, postgres::refusal::Refusal};
 
 /// The first statement of the transaction: it takes the snapshot, after which no later one can leave read only.
 const SERVER: &str = "select current_setting('server_version'), pg_is_in_recovery(), clock_timestamp()";

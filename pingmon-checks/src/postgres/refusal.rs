@@ -97,10 +97,11 @@ fn by_sqlstate(code: &str, message: &str, otherwise: &'static str, context: &str
 }
 
 fn io(error: &std::io::Error) -> Fault {
+    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        return fault::tls(tls);
+    }
     match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::HostUnreachable => fault::connecting(error),
-        // How rustls reports what it thinks of a certificate or a protocol.
-        ErrorKind::InvalidData => Fault::down("tls_failed", format!("TLS failed: {error}")),
         ErrorKind::NotFound => Fault::unknown("no_such_file", format!("a file for TLS can't be read: {error}")),
         _ => fault::talking(error),
     }

@@ -10,7 +10,8 @@ use serde::{
 };
 
 use crate::{
-    levels::{Levels, Percent},
+    levels::Levels,
+    percent::Percent,
     system::units::{Bytes, CorePercent, PerCore, Rate},
 };
 

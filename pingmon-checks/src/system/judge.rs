@@ -6,7 +6,8 @@ use pingmon_core::outcome::{Metric, Status};
 
 use crate::{
     judgement::Judgement,
-    levels::{Levels, Percent},
+    levels::Levels,
+    percent::Percent,
     system::{
         config::{Each, Interface, Mount, Process},
         sample::{self, FileSystem, Sample, Space},

@@ -13,7 +13,7 @@ use sysinfo::{
     ProcessesToUpdate, UpdateKind,
 };
 
-use crate::levels::Percent;
+use crate::percent::Percent;
 
 /// Everything but file systems at one moment; rates are averages since the moment before.
 pub(super) struct Sample {

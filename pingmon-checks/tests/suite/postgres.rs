@@ -368,8 +368,11 @@ async fn tls_is_what_the_url_asks_for() {
         let outcome = run(json!({ "url": url, "query": encrypted })).await;
         assert_eq!(outcome.status, Status::Up, "{outcome:?}");
     }
-    for url in [by_address("verify-full"), format!("{}?sslmode=verify-full", cluster.url())] {
-        assert_verdict(&run(json!({ "url": url })).await, Status::Down, "tls_failed");
+    let untrusted = format!("{}?sslmode=verify-full", cluster.url());
+    for (url, error) in
+        [(by_address("verify-full"), "tls_certificate_wrong_name"), (untrusted, "tls_certificate_unknown_issuer")]
+    {
+        assert_verdict(&run(json!({ "url": url })).await, Status::Down, error);
     }
     let missing = format!("{}?sslmode=verify-full&sslrootcert=/nothing", cluster.url());
     assert_verdict(&run(json!({ "url": missing })).await, Status::Unknown, "no_such_file");

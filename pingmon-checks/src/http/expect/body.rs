@@ -7,12 +7,12 @@ use pingmon_core::{
 use serde_json::Value;
 
 use super::{
-    config::{self, Level},
+    config,
     json::{Path, ValueTests},
     shown,
     test::{Missed, TextTests},
 };
-use crate::http::document::Document;
+use crate::{http::document::Document, levels::Level};
 
 /// A compiled rule.
 pub(super) struct BodyRule {
@@ -78,7 +78,7 @@ impl BodyRule {
         let missed = self.texts.missed(text.ok(), body.cut).into_iter();
         let actual = |at: Option<usize>| match (text, at) {
             (Err(reason), _) => reason.to_owned(),
-            (Ok(_), Some(at)) => format!("found at {at}"),
+            (Ok(_), Some(at)) => format!("found at byte {at}"),
             (Ok(_), None) => format!("none in {} bytes", body.len()),
         };
         let mut findings: Vec<_> = missed.map(|missed| missed.found_in("a body", actual)).collect();

@@ -1,12 +1,11 @@
 //! What a monitor may expect of an answer, as it is written. Reading only: siblings compile and judge it.
 
-use pingmon_core::outcome::Status;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::status::StatusRange;
-use crate::latency::Latency;
+use crate::{latency::Latency, levels::Level};
 
 /// What the answer has to be.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -24,26 +23,6 @@ pub(in crate::http) struct Expect {
     /// How slow is too slow, from resolving the name to the end of the body: `"500ms"` (degraded), or
     /// `{ degraded = "500ms", down = "2s" }`.
     pub(super) latency: Option<Latency>,
-}
-
-/// How bad it is when a rule isn't met.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Level {
-    /// The target works, but not as well as it should.
-    Degraded,
-    /// The target counts as failed.
-    #[default]
-    Down,
-}
-
-impl From<Level> for Status {
-    fn from(level: Level) -> Self {
-        match level {
-            Level::Degraded => Self::Degraded,
-            Level::Down => Self::Down,
-        }
-    }
 }
 
 /// A rule on one header; what is given of it must hold together. Of a header that comes several times, one value has to

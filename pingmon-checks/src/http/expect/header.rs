@@ -9,10 +9,8 @@ use pingmon_core::{
 use regex::Regex;
 use reqwest::header::{HeaderMap, HeaderName};
 
-use super::{
-    config::{self, Level},
-    pattern, shown,
-};
+use super::{config, shown};
+use crate::{levels::Level, pattern};
 
 /// A compiled rule.
 pub(super) struct HeaderRule {
@@ -59,7 +57,7 @@ impl HeaderRule {
         match &self.test {
             Test::Absent if headers.contains_key(&self.name) => fail("present", format!("no {}", self.name)),
             Test::Absent => {}
-            Test::Present { .. } if !headers.contains_key(&self.name) => {
+            Test::Present { equals: None, matches: None } if !headers.contains_key(&self.name) => {
                 fail("present", format!("a header {}", self.name))
             }
             Test::Present { equals, matches } => {

@@ -6,7 +6,6 @@ pub(super) mod config;
 mod body;
 mod header;
 mod json;
-mod pattern;
 mod status;
 mod test;
 
@@ -170,12 +169,38 @@ mod tests {
     }
 
     #[test]
+    fn rules_on_headers_need_one_value_that_fits() {
+        let missed = |rule: Value| {
+            let headers: &[(_, &[u8])] = &[("via", b"a"), ("via", b"b\xff")];
+            let outcome = judged(&json!({ "headers": [rule] }), 200, headers, b"", false);
+            outcome
+                .failed
+                .first()
+                .map_or_else(String::new, |f| format!("{}: {} / {}", f.expectation, f.expected, f.actual))
+        };
+        assert_eq!(missed(json!({ "name": "Via", "present": true, "equals": "a", "matches": "^b" })), "");
+        assert_eq!(
+            missed(json!({ "name": "via", "equals": "b" })),
+            "headers[0].equals: via is \"b\" / \"a\", \"b\u{fffd}\""
+        );
+        assert_eq!(
+            missed(json!({ "name": "etag", "equals": "b" })),
+            "headers[0].equals: etag is \"b\" / no such header"
+        );
+        assert_eq!(
+            missed(json!({ "name": "etag", "present": true })),
+            "headers[0].present: a header etag / no such header"
+        );
+        assert_eq!(missed(json!({ "name": "etag", "present": false })), "");
+    }
+
+    #[test]
     fn rules_on_the_text_say_what_they_found() {
         assert_eq!(body(json!({ "contains": "b" }), "abc"), "");
         assert_eq!(body(json!({ "contains": "x" }), "abc"), "body[0].contains: a body with \"x\" / none in 3 bytes");
         assert_eq!(
             body(json!({ "not_contains": "b" }), "abc"),
-            "body[0].not_contains: a body without \"b\" / found at 1"
+            "body[0].not_contains: a body without \"b\" / found at byte 1"
         );
         assert_eq!(body(json!({ "equals": "ab" }), "abc"), "body[0].equals: \"ab\" / \"abc\"");
         assert_eq!(body(json!({ "matches": "^v\\d+$" }), "v12"), "");

@@ -3,7 +3,8 @@
 use pingmon_core::error::{Error, Result};
 use regex::Regex;
 
-use super::{config, pattern};
+use super::config;
+use crate::pattern;
 
 /// Tests on a text, all of which have to hold.
 pub(super) struct TextTests {
