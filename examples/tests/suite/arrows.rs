@@ -14,10 +14,10 @@ const LAYERS: [&[&str]; 3] = [
 
 /// A library, with those that build on it (`sqlx`, `sqlx-…`), and who may use it; deny.toml says the same.
 const WALLS: [(&str, &[&str]); 4] = [
-    ("sqlx", &["pingmon-store", "pingmon-checks"]),
+    ("sqlx", &["pingmon-store", "pingmon-checks", "pingmon-benches"]),
     ("reqwest", &["pingmon-checks", "pingmon-notify"]),
     ("wasmtime", &["pingmon-checks"]),
-    ("axum", &["pingmon-web", "pingmon-examples", "pingmon"]),
+    ("axum", &["pingmon-web", "pingmon-examples", "pingmon", "pingmon-benches"]),
 ];
 
 /// `user` can't be built without `used`.
