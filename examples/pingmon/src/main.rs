@@ -1,1 +1,46 @@
-fn main() {}
+//! The complete monitor as a program: reads the command line, hands over to a command, and turns its end into an exit
+//! code.
+
+mod cli;
+mod command;
+mod config;
+mod kinds;
+mod log;
+mod output;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    cli::{Cli, Command},
+    command::Failure,
+};
+
+/// Wrong usage or a bad config: the "unknown" of monitoring plug-ins, so that neither reads as a target that is down.
+const USAGE: u8 = 3;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to tell it to when standard error is gone.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    let done = match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(args) => command::run::run(args),
+        Command::Check(args) => command::check::check(args),
+        Command::Validate(args) => command::validate::validate(args),
+        Command::Schema => command::schema::schema(),
+    };
+    done.unwrap_or_else(|failure| {
+        failure.print();
+        ExitCode::from(match failure {
+            Failure::Config(_) | Failure::Usage(_) => USAGE,
+            Failure::Broken(_) => 1,
+        })
+    })
+}

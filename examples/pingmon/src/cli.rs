@@ -1,0 +1,121 @@
+//! The command line. What each command does lives in `command`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  pingmon                           Start at once: watch this host and itself
+  pingmon run -c /etc/pingmon.toml  Watch what the file says, serve the page
+  pingmon validate                  Find every mistake in ./pingmon.toml
+  pingmon check 'shop api' -o json  Run one monitor once, for scripts
+  pingmon schema > schema.json      Let an editor complete and check the file
+
+Without --config, ./pingmon.toml is read if it is there.";
+
+const CHECK_HELP: &str = "\
+Exit status: 0 all up, 1 degraded, 2 down, 3 unknown or wrong usage. The worst
+counts: down before unknown before degraded before up.
+
+Examples:
+  pingmon check                  Everything that is enabled, as a table
+  pingmon check db cache         These two, enabled or not
+  pingmon check -o nagios db     As a plug-in of Nagios, Icinga or Sensu
+  pingmon check -o json | jq -r 'select(.status != \"up\") | .monitor'";
+
+const RUN_HELP: &str = "\
+Signals: SIGHUP reads the file again; a bad one changes nothing. SIGTERM and
+SIGINT stop gracefully: runs under way end, monitors go to other workers. A
+second one stops at once.
+
+RUST_LOG sets what is logged to standard error (info unless set).";
+
+const VALIDATE_HELP: &str = "\
+Exit status: 0 when the file is good, 3 when it isn't.
+
+References to variables and secret files are followed; nothing is contacted.";
+
+/// A complete monitor: checks, incidents, notices and a status page from one file.
+#[derive(Debug, Parser)]
+#[command(name = "pingmon", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, max_term_width = 80)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch and serve the status page until stopped (the default)
+    #[command(after_help = RUN_HELP)]
+    Run(Run),
+    /// Run monitors once and tell what they found; record nothing
+    #[command(after_help = CHECK_HELP)]
+    Check(Check),
+    /// Find everything that is wrong with the config file
+    #[command(after_help = VALIDATE_HELP)]
+    Validate(Validate),
+    /// Print the JSON Schema of the config file
+    Schema,
+}
+
+#[derive(Args, Debug, Default)]
+pub(crate) struct File {
+    /// The config file [default: ./pingmon.toml if it is there]
+    #[arg(short, long, value_name = "FILE", env = "PINGMON_CONFIG", hide_env = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) file: File,
+    /// How to write the log
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    /// Monitors to run; all enabled ones when none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) file: File,
+    /// How to write the results
+    #[arg(short, long, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    pub(crate) file: File,
+    /// How to write the answer
+    #[arg(short, long, value_enum, default_value_t = Answer::Text, value_name = "FORMAT")]
+    pub(crate) output: Answer,
+}
+
+/// How the log is written. Variants have no doc comments: they would make the short help long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Table,
+    Json,
+    Nagios,
+}
+
+/// How the answer about a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Answer {
+    Text,
+    Json,
+}

@@ -1,0 +1,261 @@
+//! `pingmon run`: the engine and the page in one process, until a signal stops it.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use pingmon_core::{
+    engine::{Engine, Handle},
+    error::Result as CoreResult,
+    monitor::{Monitor, Origin},
+    store::Store,
+};
+use pingmon_web::Face;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use tracing_subscriber::filter::LevelFilter;
+
+use super::{
+    Failure, print,
+    reconcile::{Changes, reconcile},
+    signals::{Asked, Signals},
+    validate::count,
+};
+use crate::{
+    cli::Run,
+    config::{self, Config, Environment, Settings, Source, quickstart},
+    kinds::Kinds,
+    log,
+    store::{self, Opened},
+};
+
+/// How long connections to the page may take to end.
+const WEB_GRACE: Duration = Duration::from_secs(2);
+
+/// Runs until stopped by a signal.
+pub(crate) fn run(args: Run) -> Result<ExitCode, Failure> {
+    log::install(args.log_format, LevelFilter::INFO);
+    let file = config::find(args.file.config);
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::Broken(format!("failed to start: {e}")))?;
+    let done = runtime.block_on(serve(file));
+    // A check that blocks its thread must not keep the process alive.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve(file: Option<PathBuf>) -> Result<(), Failure> {
+    let signals = Signals::listen().map_err(|e| Failure::Broken(format!("failed to listen to signals: {e}")))?;
+    let (mut config, listener) = match &file {
+        Some(file) => from_file(file).await?,
+        None => quick_start().await?,
+    };
+    let address = listener.local_addr().unwrap_or(config.settings.web.listen);
+    let opened = Opened::open(&config.settings.store.url).await?;
+    let store = opened.store();
+    let monitors = std::mem::take(&mut config.monitors);
+    let (watched, changes) = (monitors.len(), reconcile(&*store, monitors).await?);
+    let engine = engine(&config, Arc::clone(&store))?;
+    let router = router(&config.settings, Arc::clone(&store), engine.handle());
+    let running = Running { file, settings: config.settings, store, handle: engine.handle() };
+    print(&running.banner(address, watched, &changes))?;
+    let done = running.until_stopped(engine, listener, router, signals).await;
+    drop(running);
+    opened.close().await;
+    done
+}
+
+async fn from_file(file: &Path) -> Result<(Config, TcpListener), Failure> {
+    let config = load(file)?;
+    let address = config.settings.web.listen;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Failure::Broken(format!("failed to listen on {address} (web.listen): {}", listen_hint(&error)))
+    })?;
+    Ok((config, listener))
+}
+
+/// Listens where the built-in config says, or on a free port when that one is taken.
+async fn quick_start() -> Result<(Config, TcpListener), Failure> {
+    let usual = Settings::default().web.listen;
+    let listener = match TcpListener::bind(usual).await {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            TcpListener::bind(SocketAddr::new(usual.ip(), 0)).await
+        }
+        bound => bound,
+    };
+    let failed = |e: io::Error| Failure::Broken(format!("failed to listen on {usual}: {}", listen_hint(&e)));
+    let listener = listener.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let config = config::load(&quickstart::source(address), Kinds::new).map_err(Failure::Config)?;
+    Ok((config, listener))
+}
+
+fn listen_hint(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "the port is taken: end what listens there or set another port".to_owned(),
+        io::ErrorKind::PermissionDenied => "not permitted: ports below 1024 need privileges".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn load(file: &Path) -> Result<Config, Failure> {
+    Source::read(file).and_then(|source| config::load(&source, Kinds::new)).map_err(Failure::Config)
+}
+
+fn engine(config: &Config, store: Arc<dyn Store>) -> CoreResult<Engine> {
+    let worker = &config.settings.worker;
+    let mut builder = Engine::builder(store)
+        .kinds(config.checks.iter().cloned())
+        .concurrency(worker.concurrency)
+        .lease(worker.lease.0)
+        .host(sysinfo::System::host_name().unwrap_or_default())
+        .version(env!("CARGO_PKG_VERSION"))
+        .retention(worker.retention.results.0, worker.retention.incidents.0)
+        .resolver(resolver(config.environment.clone()));
+    for (kind, limit) in &worker.kinds {
+        builder = builder.concurrency_of(kind, *limit);
+    }
+    for (name, notifier) in &config.notifiers {
+        builder = builder.notifier(name, Arc::clone(notifier));
+    }
+    builder.build()
+}
+
+/// Follows the references to secrets in the monitors of the file, and in no others: what else is in the store may come
+/// from somebody who isn't to see them.
+fn resolver(environment: Environment) -> impl Fn(&Monitor) -> CoreResult<Value> + Send + Sync + 'static {
+    move |monitor| {
+        let definition = &monitor.definition;
+        match definition.origin.as_str() {
+            Origin::FILE => environment.resolve_config(&definition.kind, &definition.config),
+            _ => Ok(definition.config.clone()),
+        }
+    }
+}
+
+fn router(settings: &Settings, store: Arc<dyn Store>, handle: Handle) -> Router {
+    pingmon_web::router(Face::new(store).title(&settings.web.title).engine(move || handle.vitals()))
+}
+
+/// The process at work.
+struct Running {
+    file: Option<PathBuf>,
+    settings: Settings,
+    store: Arc<dyn Store>,
+    handle: Handle,
+}
+
+impl Running {
+    /// What a person is told at the start.
+    fn banner(&self, address: SocketAddr, watched: usize, changes: &Changes) -> String {
+        let from = match &self.file {
+            Some(file) => file.display().to_string(),
+            None => "the quick start, as there is no pingmon.toml here".to_owned(),
+        };
+        let next = match &self.file {
+            Some(_) => "Stop with Ctrl-C; SIGHUP reads the file again.",
+            None => {
+                "Next: write a pingmon.toml (`pingmon schema` says what may stand in it), start again. Stop with Ctrl-C."
+            }
+        };
+        let (monitors, store) = (count(watched, "monitor"), store::describe(&self.settings.store.url));
+        let version = env!("CARGO_PKG_VERSION");
+        format!(
+            "pingmon {version} watches {monitors} from {from}\n  page   http://{address}/\n  store  {store}: {changes}\n{next}"
+        )
+    }
+
+    /// Serves and watches until a signal asks to stop; the page answers until the engine has stopped.
+    async fn until_stopped(
+        &self,
+        engine: Engine,
+        listener: TcpListener,
+        router: Router,
+        signals: Signals,
+    ) -> Result<(), Failure> {
+        let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let web = axum::serve(listener, router).with_graceful_shutdown(stopped.clone().cancelled_owned());
+        let watching = async {
+            let summary = engine.run(stop.cancelled()).await;
+            stopped.cancel();
+            summary
+        };
+        let serving = async {
+            tokio::select! {
+                served = web.into_future() => served,
+                () = async { stopped.cancelled().await; tokio::time::sleep(WEB_GRACE).await } => Ok(()),
+            }
+        };
+        let (summary, served) = tokio::select! {
+            done = async { tokio::join!(watching, serving) } => done,
+            () = self.heed(signals, &stop) => return Ok(()),
+        };
+        served.map_err(|error| Failure::Broken(format!("failed to serve the page: {error}")))?;
+        info!("stopped: {}", summary?);
+        Ok(())
+    }
+
+    /// Does what signals ask for; the second one to stop ends the process at once.
+    async fn heed(&self, mut signals: Signals, stop: &CancellationToken) {
+        loop {
+            match signals.next().await {
+                Asked::Reload => self.reload().await,
+                Asked::Stop(_) if !stop.is_cancelled() => {
+                    info!("stopping: runs under way may end; a second signal stops at once");
+                    stop.cancel();
+                }
+                Asked::Stop(code) => std::process::exit(code),
+            }
+        }
+    }
+
+    /// Reads the file again and takes over what it says; a bad one changes nothing.
+    async fn reload(&self) {
+        let Some(file) = self.file.clone() else {
+            warn!("nothing to reload: this is the quick start; write a pingmon.toml and start again");
+            return;
+        };
+        let loaded = tokio::task::spawn_blocking(move || load(&file)).await;
+        match loaded {
+            Ok(Ok(config)) => self.take_over(config).await,
+            Ok(Err(Failure::Config(problems))) => error!("kept the old config, the new one isn't good:\n{problems}"),
+            Ok(Err(Failure::Usage(reason) | Failure::Broken(reason))) => error!("kept the old config: {reason}"),
+            Err(broken) => error!("kept the old config: reading the new one failed: {broken}"),
+        }
+    }
+
+    async fn take_over(&self, config: Config) {
+        let stale = self.needs_restart(&config.settings);
+        match reconcile(&*self.store, config.monitors).await {
+            Ok(changes) => info!("reloaded: {changes}"),
+            Err(error) => {
+                error!(error = error.chain(), "kept the old monitors, the store failed; reload again");
+                return;
+            }
+        }
+        self.handle.replace_notifiers(config.notifiers.into_iter().collect());
+        self.handle.nudge();
+        if !stale.is_empty() {
+            warn!("changes of {} take effect after a restart", stale.join(", "));
+        }
+    }
+
+    /// The sections whose changes a running process can't take over.
+    fn needs_restart(&self, new: &Settings) -> Vec<&'static str> {
+        let old = &self.settings;
+        let sections = [
+            ("[store]", old.store == new.store),
+            ("[web]", old.web == new.web),
+            ("[worker]", old.worker == new.worker),
+            ("[dial]", old.dial == new.dial),
+        ];
+        sections.iter().filter(|(_, same)| !same).map(|(section, _)| *section).collect()
+    }
+}

@@ -1,0 +1,224 @@
+//! The sections of the config file as types: what may be written, with its defaults and limits. Their doc comments are
+//! the descriptions in `pingmon schema`. A kind's own table is described by its kind, a monitor's policy by
+//! `pingmon_core::policy`.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use ipnet::IpNet;
+use pingmon_core::{
+    dial::{DialPolicy, Preset},
+    time::Span,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The config file of pingmon.
+///
+/// In texts, `${VAR}` and `${VAR:-default}` are filled in from the environment; `$${` stands for `${`. Inside the table
+/// of a kind, `{ file = "path" }` in place of a text is what that file holds.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "pingmon.toml")]
+#[allow(dead_code, reason = "the shape of the file for its schema; the sections are read one by one")]
+pub(crate) struct File {
+    /// Where results, incidents and notices are kept.
+    #[serde(default)]
+    store: Store,
+    /// The status page and the API.
+    #[serde(default)]
+    web: Web,
+    /// How this process does its share of the work.
+    #[serde(default)]
+    worker: Worker,
+    /// Which addresses checks and notifiers may connect to.
+    #[serde(default)]
+    dial: Dial,
+    /// What monitors have that don't say otherwise: any setting of a monitor but its name, labels and kind.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    defaults: Defaults,
+    /// The channels that are told about incidents. Each has exactly one table that names its kind.
+    #[serde(default)]
+    notifier: Vec<Notifier>,
+    /// What is watched. Each has exactly one table that names its check kind.
+    #[serde(default)]
+    monitor: Vec<Monitor>,
+}
+
+/// Where results, incidents and notices are kept.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Store {
+    /// `sqlite:` and the path of a file, relative to the working directory.
+    pub(crate) url: String,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: "sqlite:pingmon.db".to_owned() }
+    }
+}
+
+/// The status page and the API.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Web {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[serde(deserialize_with = "address")]
+    #[schemars(with = "String")]
+    pub(crate) listen: SocketAddr,
+    /// Title of the status page.
+    #[schemars(length(min = 1, max = 200))]
+    pub(crate) title: String,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), title: "Status".to_owned() }
+    }
+}
+
+/// How this process does its share of the work.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Worker {
+    /// Most runs at the same time.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub(crate) concurrency: usize,
+    /// Most runs at the same time of one check kind: `kinds = { postgres = 4 }`.
+    #[schemars(inner(range(min = 1, max = 65_536)))]
+    pub(crate) kinds: BTreeMap<String, usize>,
+    /// How long this process counts as alive without a sign of life, from 1 s to 10 min: after that others take over its
+    /// monitors.
+    pub(crate) lease: Span,
+    /// How long history is kept.
+    pub(crate) retention: Retention,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            concurrency: 256,
+            kinds: BTreeMap::new(),
+            lease: Span(Duration::from_secs(15)),
+            retention: Retention::default(),
+        }
+    }
+}
+
+/// How long history is kept, from 1 h to 100 years.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Retention {
+    /// Single runs and gaps.
+    pub(crate) results: Span,
+    /// Closed incidents and settled notices.
+    pub(crate) incidents: Span,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { results: Span(30 * DAY), incidents: Span(365 * DAY) }
+    }
+}
+
+/// Which addresses checks and notifiers may connect to: the allow list wins over the deny list, both over the preset.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Dial {
+    /// `open`: everything but the metadata addresses of cloud providers. `public`: public addresses only.
+    pub(crate) preset: Preset,
+    /// Networks that may be dialled whatever else is said: `["10.0.0.0/8"]`.
+    pub(crate) allow: Vec<Network>,
+    /// Networks that may not be dialled.
+    pub(crate) deny: Vec<Network>,
+}
+
+/// A network in CIDR notation, such as `10.0.0.0/8` or `fd00::/8`.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct Network(#[schemars(with = "String")] IpNet);
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let parse = |text: String| text.parse().map(Self);
+        parse(String::deserialize(deserializer)?)
+            .map_err(|_| de::Error::custom("is not a network such as \"10.0.0.0/8\" or \"fd00::/8\""))
+    }
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let parse = |text: String| text.parse();
+    parse(String::deserialize(deserializer)?)
+        .map_err(|_| de::Error::custom("is not an IP address and port such as \"127.0.0.1:8080\" or \"[::]:8080\""))
+}
+
+impl From<Dial> for DialPolicy {
+    fn from(dial: Dial) -> Self {
+        let mut policy = Self::open();
+        let networks = |networks: Vec<Network>| networks.into_iter().map(|Network(network)| network).collect();
+        (policy.preset, policy.allow, policy.deny) = (dial.preset, networks(dial.allow), networks(dial.deny));
+        policy
+    }
+}
+
+/// What monitors have that don't say otherwise.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[allow(dead_code, reason = "described here, read as part of each monitor")]
+pub(crate) struct Defaults {
+    /// The interval, from 1 s to 366 days. Default 60 s.
+    every: Option<Span>,
+    /// How long a run may take, from 1 ms to 1 h; never longer than the interval. Default 10 s.
+    timeout: Option<Span>,
+    /// Names of the notifiers that are told; all of them when not given, `[]` for none.
+    notify: Option<Vec<String>>,
+}
+
+/// A channel. Exactly one more table names its kind.
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+#[derive(Default)]
+pub(crate) struct Notifier {
+    /// What monitors call it in `notify`; at most 200 characters.
+    pub(crate) name: String,
+}
+
+/// Something that is watched. Exactly one more table names its check kind.
+#[derive(Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct Monitor {
+    /// Unique among the monitors; at most 200 characters.
+    pub(crate) name: String,
+    /// Whether it is run; a monitor that isn't keeps its history.
+    pub(crate) enabled: bool,
+    /// The interval, from 1 s to 366 days. Default 60 s.
+    pub(crate) every: Option<Span>,
+    /// A cron expression of 5 fields, or of 6 with leading seconds, in place of `every`.
+    pub(crate) cron: Option<String>,
+    /// The IANA time zone of `cron`. Default UTC.
+    pub(crate) timezone: Option<String>,
+    /// How long a run may take, from 1 ms to 1 h, at most the interval. Default 10 s, or the interval if that is shorter.
+    pub(crate) timeout: Option<Span>,
+    /// Names of the notifiers that are told; all of them when not given, `[]` for none.
+    pub(crate) notify: Option<Vec<String>>,
+    /// Free keys and values to group and route by; at most 32.
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl Default for Monitor {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            enabled: true,
+            every: None,
+            cron: None,
+            timezone: None,
+            timeout: None,
+            notify: None,
+            labels: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The config file: from its text to monitors, notifiers and settings, or to every error in it at once.
+//!
+//! Syntax first (`document`), then references (`env`), then structure by the schema (`schema`, `structure`), then
+//! meaning (`validate`). Later steps look at what earlier ones left standing, so that each flaw is said once.
+
+mod document;
+mod env;
+mod file;
+mod finding;
+mod locate;
+mod path;
+pub(crate) mod quickstart;
+mod schema;
+mod structure;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use pingmon_core::{
+    check::CheckKind, dial::DialPolicy, engine::guard::Guarded, error::Result, monitor::Definition, notifier::Notifier,
+};
+use serde_json::Value;
+
+use self::{document::Document, finding::Findings, path::Path, structure::Structure, validate::Reader};
+pub(crate) use self::{
+    env::Environment,
+    file::{Dial, Store, Web, Worker},
+    finding::Problems,
+    locate::{Source, find},
+    suggest::hint,
+};
+use crate::kinds::Kinds;
+
+/// A config that was found good.
+pub(crate) struct Config {
+    /// Where references to secrets lead.
+    pub(crate) environment: Environment,
+    /// What the process is set up with at its start.
+    pub(crate) settings: Settings,
+    /// The kinds that build checks, bound to the file's dial policy.
+    pub(crate) checks: Vec<Arc<dyn CheckKind>>,
+    /// The channels by name.
+    pub(crate) notifiers: BTreeMap<String, Arc<dyn Notifier>>,
+    /// The monitors in the order of the file.
+    pub(crate) monitors: Vec<Planned>,
+}
+
+/// What can't change while the process runs.
+#[derive(Clone, Default, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) store: Store,
+    pub(crate) web: Web,
+    pub(crate) worker: Worker,
+    pub(crate) dial: Dial,
+}
+
+/// A monitor of the file.
+pub(crate) struct Planned {
+    /// As it is stored: references to secrets unresolved.
+    pub(crate) definition: Definition,
+    /// Whether it is run.
+    pub(crate) enabled: bool,
+    /// Its check, references resolved.
+    pub(crate) check: Guarded,
+}
+
+/// Reads a config. `kinds` is asked for the kinds once the file's dial policy is known.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn load(source: &Source, kinds: impl Fn(&DialPolicy) -> Result<Kinds>) -> Result<Config, Problems> {
+    let document = Document::parse(&source.name, &source.text)?;
+    let (written, unreadable) = document.to_json();
+    let (mut resolved, mut findings) = (written.clone(), Findings::default());
+    unreadable.into_iter().for_each(|finding| findings.add(finding));
+    source.environment.resolve(&mut resolved, &Path::default(), &mut findings);
+    prune(&mut resolved, &findings);
+
+    let dial = Reader::new(&resolved).section::<Dial>("dial").unwrap_or_default();
+    let kinds = kinds(&dial.into()).map_err(|error| Problems::whole(&source.name, error.chain()))?;
+    let structure = Structure::new(schema::resolved(&kinds)).map_err(|error| Problems::whole(&source.name, error))?;
+    structure.judge(&resolved).into_iter().for_each(|finding| findings.add_unless_covered(finding));
+    prune(&mut resolved, &findings);
+
+    let config = validate::read(&written, &resolved, &kinds, &document, &mut findings);
+    match config {
+        Some((settings, notifiers, monitors)) if findings.is_empty() => Ok(Config {
+            environment: source.environment.clone(),
+            settings,
+            checks: kinds.checks.into_values().collect(),
+            notifiers,
+            monitors,
+        }),
+        _ => Err(document.locate(findings.list(), &resolved)),
+    }
+}
+
+/// The JSON Schema of the config file.
+///
+/// # Errors
+/// When this host's TLS roots can't be used.
+pub(crate) fn json_schema() -> Result<Value> {
+    Ok(schema::written(&Kinds::new(&DialPolicy::open())?))
+}
+
+/// Takes out what is known to be wrong; monitors and notifiers keep their place.
+fn prune(config: &mut Value, findings: &Findings) {
+    for finding in findings.list() {
+        if finding.path.item() != finding.path || finding.path.steps().len() == 1 {
+            finding.path.prune(config);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The check kinds and channels that this program knows, by name.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use pingmon_core::{check::CheckKind, dial::DialPolicy, error::Result, notifier::NotifierKind};
+
+/// Everything a config file may name.
+#[derive(Default)]
+pub(crate) struct Kinds {
+    pub(crate) checks: BTreeMap<String, Arc<dyn CheckKind>>,
+    pub(crate) notifiers: BTreeMap<String, Arc<dyn NotifierKind>>,
+}
+
+impl Kinds {
+    /// All kinds of the workspace; their connections keep to `dial`.
+    ///
+    /// # Errors
+    /// When this host's TLS roots can't be used.
+    pub(crate) fn new(dial: &DialPolicy) -> Result<Self> {
+        let checks = pingmon_checks::kinds(dial.clone())?;
+        let notifiers = pingmon_notify::kinds(dial)?;
+        Ok(Self {
+            checks: checks.into_iter().map(|kind| (kind.name().into_owned(), kind)).collect(),
+            notifiers: notifiers.into_iter().map(|kind| (kind.name().to_owned(), kind)).collect(),
+        })
+    }
+}

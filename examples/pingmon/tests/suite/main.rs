@@ -1,0 +1,8 @@
+//! The program as its users meet it: the real binary, real files, real sockets, real signals.
+
+mod check;
+mod program;
+mod reload;
+mod run;
+mod usage;
+mod validate;
