@@ -264,7 +264,8 @@ pub trait Claims: Send + Sync {
     /// Store errors.
     async fn lost(&self, session: SessionId, monitors: &[(MonitorId, i64)]) -> Result<Vec<MonitorId>>;
 
-    /// The monitors the session owns: how an engine finds what a claim gave it whose answer was lost.
+    /// The monitors the session owns, none once it has ended: how an engine finds what a claim gave it whose answer was
+    /// lost.
     ///
     /// # Errors
     /// Store errors.

@@ -88,7 +88,16 @@ impl Claims for SqliteStore {
     }
 
     async fn owned(&self, session: SessionId) -> Result<Vec<MonitorId>> {
-        self.read("list owned monitors", move |conn| Box::pin(owned(conn, session))).await
+        let now = self.clock.now();
+        let owned = self.read("list owned monitors", move |conn| {
+            Box::pin(async move {
+                match sessions::is_alive(conn, session, now).await? {
+                    true => owned(conn, session).await,
+                    false => Ok(Vec::new()),
+                }
+            })
+        });
+        owned.await
     }
 
     async fn overdue(&self, before: Timestamp, limit: usize) -> Result<Vec<Claim>> {
