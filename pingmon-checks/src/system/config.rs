@@ -23,7 +23,7 @@ const MAX_LISTED: usize = 64;
 /// container.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "System")]
+#[schemars(title = "system")]
 pub(super) struct Config {
     /// Use of all processors together since the last run, in percent.
     pub(super) cpu: Option<Levels<Percent>>,
