@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use pingmon_core::{
     check::{Check, CheckContext, CheckKind, parse_config},
     engine::Engine,
-    error::{self, Result},
+    error::{Error, Result},
     monitor::Definition,
     outcome::{Metric, Outcome, Status},
     store::Store,
@@ -48,9 +48,9 @@ impl Check for FileAge {
         // A file that isn't there is the target's failure; one that we may not look at is ours, and `unknown`.
         let metadata = match fs::metadata(&self.path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Outcome::down("there is no such file")),
-            metadata => metadata.map_err(|e| error::Error::probe(format!("can't look at the file: {e}")))?,
+            metadata => metadata.map_err(|e| Error::probe(format!("can't look at the file: {e}")))?,
         };
-        let modified = metadata.modified().map_err(|e| error::Error::probe(e.to_string()))?;
+        let modified = metadata.modified().map_err(|e| Error::probe(e.to_string()))?;
         let modified = Timestamp::default() + modified.duration_since(UNIX_EPOCH).unwrap_or_default();
         let age = cx.started_at.since(modified);
         let seconds = Span(Duration::from_secs(age.as_secs()));
@@ -80,7 +80,7 @@ impl CheckKind for FileAgeKind {
     fn build(&self, config: &Value) -> Result<Arc<dyn Check>> {
         let check: FileAge = parse_config(config)?;
         if check.max_age.0.is_zero() {
-            return Err(error::Error::config("max_age", "no file is that fresh: give at least \"1s\""));
+            return Err(Error::config("max_age", "no file is that fresh: give at least \"1s\""));
         }
         Ok(Arc::new(check))
     }

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use pingmon_core::{
     check,
     engine::Engine,
-    error::{self, Result},
+    error::{Error, Result},
     incident::Event,
     monitor::Definition,
     notification::Notification,
@@ -44,7 +44,7 @@ impl Notifier for Pager {
             println!("attempt {} failed: the line is busy", notification.id);
             // Worth another attempt; the engine backs off first, or waits as long as the far end asks for.
             let reason = "the line is busy".to_owned();
-            return Err(error::Error::Delivery { reason, retryable: true, retry_after: None });
+            return Err(Error::Delivery { reason, retryable: true, retry_after: None });
         }
         // A repeat bears the same id: that is how a receiver tells.
         println!("attempt {} {}: {}", notification.id, notification.event, notification.headline());

@@ -13,7 +13,7 @@ use std::{env, sync::Arc, time::Duration};
 use pingmon_core::{
     check,
     engine::Engine,
-    error::{self, Result},
+    error::{Error, Result},
     monitor::Definition,
     outcome::Outcome,
     store::Store,
@@ -28,9 +28,9 @@ async fn open_store(url: &str) -> Result<Arc<dyn Store>> {
     match url.split_once(':') {
         Some(("sqlite", _)) => Ok(Arc::new(SqliteStore::open(url).await?)),
         Some(("postgres" | "postgresql", _)) => {
-            Err(error::Error::config("store url", "PostgreSQL isn't built in yet: write \"sqlite:workers.db\""))
+            Err(Error::config("store url", "PostgreSQL isn't built in yet: write \"sqlite:workers.db\""))
         }
-        _ => Err(error::Error::config("store url", "names no store that is known: write \"sqlite:workers.db\"")),
+        _ => Err(Error::config("store url", "names no store that is known: write \"sqlite:workers.db\"")),
     }
 }
 
