@@ -6,13 +6,14 @@
 //! use pingmon_core::conformance::{Harness, SteeredClock};
 //!
 //! struct MyHarness { clock: SteeredClock, store: Arc<MyStore> }
-//! impl Harness for MyHarness { … }
+//! impl Harness for MyHarness { /* hands out the store, moves the clock */ }
 //!
 //! pingmon_core::conformance_tests!(MyHarness::fresh().await);
 //! ```
 //!
-//! Laws that single calls can show lie by role (`catalog`, `claims`, `completions`, `history`, `incidents`, `outbox`);
-//! `concurrency` has those that need two callers at once; `random` runs long random interleavings against a model.
+//! Laws that single calls can show lie by role: `catalog` and `edits`; `sessions`, `claims` and `completions`; `history`,
+//! `incidents`, `outbox`. `concurrency` has those that need two callers at once; `random` runs long random interleavings
+//! against a model.
 //! What an engine makes of a store isn't tested here.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests: a broken law is to fail loudly where it breaks")]

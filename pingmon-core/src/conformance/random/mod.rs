@@ -16,7 +16,7 @@ use self::{model::Model, moves::Move, story::Story};
 use super::{Harness, fixture::Fixture};
 
 /// Most moves in one story.
-const MOVES: usize = 80;
+const MOVES: usize = 60;
 
 /// Runs stories on fresh stores, a quarter of `PROPTEST_CASES` (64 unless set): each is some 40 cases by itself.
 ///

@@ -8,15 +8,17 @@ use super::{
     view::{MonitorView, NoticeView, View},
 };
 use crate::{
-    conformance::fixture::{ALL, Fixture, KIND, Reading, judge, next, probe},
+    conformance::fixture::{ALL, Fixture, KIND, judge, next, probe},
     error::Error,
     id::{MonitorId, SessionId},
+    incident::Incident,
     monitor::Definition,
     notification::Delivery,
     outcome::{Outcome, Status},
     policy::{FlapDamping, Policy, Threshold},
     store::{
         claims::{Claim, Completion, Gap, Skip},
+        incidents::IncidentFilter,
         outbox::{DeliveryFilter, Settled, Settlement},
     },
     time::Timestamp,
@@ -142,10 +144,13 @@ impl Story {
                 assert_eq!(owners.insert(owned, n), None, "two owners");
             }
         }
+        let incidents = f.store.incidents(IncidentFilter::all(), ALL).await.unwrap();
         let mut monitors = BTreeMap::new();
         for n in model.there() {
             let id = self.monitors[n];
-            monitors.insert(n, self.monitor_view(f.read(id).await, owners.get(&id).copied()));
+            let owner = owners.get(&id).copied();
+            let of_it = incidents.iter().filter(|incident| incident.monitor == id);
+            monitors.insert(n, self.monitor_view(id, owner, of_it).await);
         }
         let free = f.store.overdue(Timestamp::MAX, ALL).await.unwrap();
         let deliveries = f.store.deliveries(DeliveryFilter::all(), ALL).await.unwrap();
@@ -157,12 +162,19 @@ impl Story {
         View { sessions, monitors, free: free.iter().map(|claim| self.number(claim.monitor.id)).collect(), notices }
     }
 
-    fn monitor_view(&self, reading: Reading, owner: Option<usize>) -> MonitorView {
-        let Reading { overview, records, gaps, incidents, .. } = reading;
+    async fn monitor_view<'a>(
+        &self,
+        id: MonitorId,
+        owner: Option<usize>,
+        incidents: impl DoubleEndedIterator<Item = &'a Incident>,
+    ) -> MonitorView {
+        let overview = self.fixture.store.monitor(id).await.unwrap();
+        let records = self.fixture.records(id).await;
         let records = records.iter().rev().map(|record| (self.since(record.slot), record.outcome.status));
+        let gaps = self.fixture.store.gaps(id, None, ALL).await.unwrap();
         let gaps =
             gaps.iter().rev().map(|gap| Gap { from: self.since(gap.from), until: self.since(gap.until), ..*gap });
-        let incidents = incidents.iter().rev().map(|incident| (self.since(incident.opened_slot), incident.closed));
+        let incidents = incidents.rev().map(|incident| (self.since(incident.opened_slot), incident.closed));
         MonitorView {
             state: overview.monitor.state,
             slot: self.since(overview.slot),
