@@ -64,7 +64,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug, Default)]
 pub(crate) struct File {
     /// The config file [default: ./pingmon.toml if it is there]
-    #[arg(short, long, value_name = "FILE", env = "PINGMON_CONFIG", hide_env = true)]
+    #[arg(short, long, value_name = "FILE", env = "PINGMON_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
 }
 

@@ -7,6 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pingmon_core::{
     check::CheckContext,
     id::MonitorId,
+    monitor::Definition,
+    outcome::Outcome,
     time::{Clock, SystemClock},
 };
 use tokio::sync::Semaphore;
@@ -15,7 +17,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::{Failure, load, print};
 use crate::{
     cli::{Check, LogFormat, Output},
-    config::{Config, Planned, Worker, hint},
+    config::{Config, Planned, hint},
     log,
     output::{self, Row, json, nagios, table},
 };
@@ -24,9 +26,9 @@ use crate::{
 pub(crate) fn check(args: Check) -> Result<ExitCode, Failure> {
     log::install(LogFormat::Text, LevelFilter::ERROR);
     let config = load(args.file.config)?;
-    let (worker, monitors) = (config.settings.worker.clone(), select(config, &args.names)?);
+    let monitors = select(&config, &args.names)?;
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::Broken(format!("failed to start: {e}")))?;
-    let rows = runtime.block_on(run_all(monitors, &worker));
+    let rows = runtime.block_on(run_all(&config, &monitors));
     // A check that blocks its thread must not keep the answer back.
     runtime.shutdown_timeout(Duration::from_millis(100));
     print(&match args.output {
@@ -41,35 +43,36 @@ pub(crate) fn check(args: Check) -> Result<ExitCode, Failure> {
 }
 
 /// The monitors to run, in the order of the file.
-fn select(config: Config, names: &[String]) -> Result<Vec<Planned>, Failure> {
+fn select<'c>(config: &'c Config, names: &[String]) -> Result<Vec<&'c Definition>, Failure> {
     let known: Vec<_> = config.monitors.iter().map(|monitor| monitor.definition.name.as_str()).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        let hint = hint(unknown, known.iter().copied());
+        let hint = hint(unknown, known);
         return Err(Failure::Usage(format!("no monitor is named \"{unknown}\", {hint}")));
     }
-    let is_wanted = |monitor: &Planned| {
+    let is_wanted = |monitor: &&Planned| {
         if names.is_empty() { monitor.enabled } else { names.contains(&monitor.definition.name) }
     };
-    let monitors: Vec<_> = config.monitors.into_iter().filter(is_wanted).collect();
+    let monitors: Vec<_> = config.monitors.iter().filter(is_wanted).map(|monitor| &monitor.definition).collect();
     if monitors.is_empty() {
         return Err(Failure::Usage("the config file has no enabled monitor: there is nothing to check".into()));
     }
     Ok(monitors)
 }
 
-async fn run_all(monitors: Vec<Planned>, worker: &Worker) -> Vec<Row> {
+async fn run_all(config: &Config, monitors: &[&Definition]) -> Vec<Row> {
+    let worker = &config.settings.worker;
     let limits: HashMap<_, _> =
-        worker.kinds.iter().map(|(kind, limit)| (kind.as_str(), Semaphore::new(*limit))).collect();
+        worker.kinds.iter().map(|(kind, limit)| (kind.as_str(), Semaphore::new(limit.get().into()))).collect();
     let progress = progress(monitors.len());
-    let runs = monitors.into_iter().enumerate().map(|(position, monitor)| {
-        let (limit, progress) = (limits.get(monitor.definition.kind.as_str()), &progress);
+    let runs = monitors.iter().enumerate().map(|(position, monitor)| {
+        let (limit, progress) = (limits.get(monitor.kind.as_str()), &progress);
         async move {
             // The semaphore is never closed; without a permit it would run just the same.
             let _permit = match limit {
                 Some(limit) => limit.acquire().await.ok(),
                 None => None,
             };
-            let row = run_once(monitor).await;
+            let row = run_once(config, monitor).await;
             progress.inc(1);
             (position, row)
         }
@@ -80,11 +83,15 @@ async fn run_all(monitors: Vec<Planned>, worker: &Worker) -> Vec<Row> {
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-async fn run_once(Planned { definition, check, .. }: Planned) -> Row {
+async fn run_once(config: &Config, definition: &Definition) -> Row {
     let started_at = SystemClock.now();
     let name: Arc<str> = definition.name.as_str().into();
     let context = CheckContext::new(MonitorId::new(), name, started_at, definition.timeout.0);
-    Row { outcome: check.run(&context).await, monitor: definition.name, kind: definition.kind, started_at }
+    let outcome = match config.build(definition) {
+        Ok(check) => check.run(&context).await,
+        Err(error) => Outcome::unknown(error.chain()),
+    };
+    Row { monitor: definition.name.clone(), kind: definition.kind.clone(), started_at, outcome }
 }
 
 /// A bar on standard error when there is something to wait for; none when that is no terminal.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::Router;
@@ -39,6 +39,9 @@ use crate::{
 
 /// How long connections to the page may take to end.
 const WEB_GRACE: Duration = Duration::from_secs(2);
+
+/// Signals this close together are one: `timeout` and some shells tell the process and then its whole group.
+const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 /// Runs until stopped by a signal.
 pub(crate) fn run(args: Run) -> Result<ExitCode, Failure> {
@@ -120,7 +123,7 @@ fn engine(config: &Config, store: Arc<dyn Store>) -> CoreResult<Engine> {
         .retention(worker.retention.results.0, worker.retention.incidents.0)
         .resolver(resolver(config.environment.clone()));
     for (kind, limit) in &worker.kinds {
-        builder = builder.concurrency_of(kind, *limit);
+        builder = builder.concurrency_of(kind, limit.get().into());
     }
     for (name, notifier) in &config.notifiers {
         builder = builder.notifier(name, Arc::clone(notifier));
@@ -204,14 +207,17 @@ impl Running {
 
     /// Does what signals ask for; the second one to stop ends the process at once.
     async fn heed(&self, mut signals: Signals, stop: &CancellationToken) {
+        let mut stopping: Option<Instant> = None;
         loop {
-            match signals.next().await {
-                Asked::Reload => self.reload().await,
-                Asked::Stop(_) if !stop.is_cancelled() => {
+            match (signals.next().await, stopping) {
+                (Asked::Reload, _) => self.reload().await,
+                (Asked::Stop(_), None) => {
                     info!("stopping: runs under way may end; a second signal stops at once");
+                    stopping = Some(Instant::now());
                     stop.cancel();
                 }
-                Asked::Stop(code) => std::process::exit(code),
+                (Asked::Stop(_), Some(first)) if first.elapsed() < SAME_SIGNAL => {}
+                (Asked::Stop(code), Some(_)) => std::process::exit(code),
             }
         }
     }

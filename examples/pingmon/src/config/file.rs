@@ -2,7 +2,7 @@
 //! the descriptions in `pingmon schema`. A kind's own table is described by its kind, a monitor's policy by
 //! `pingmon_core::policy`.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU16, time::Duration};
 
 use ipnet::IpNet;
 use pingmon_core::{
@@ -88,8 +88,7 @@ pub(crate) struct Worker {
     #[schemars(range(min = 1, max = 65_536))]
     pub(crate) concurrency: usize,
     /// Most runs at the same time of one check kind: `kinds = { postgres = 4 }`.
-    #[schemars(inner(range(min = 1, max = 65_536)))]
-    pub(crate) kinds: BTreeMap<String, usize>,
+    pub(crate) kinds: BTreeMap<String, NonZeroU16>,
     /// How long this process counts as alive without a sign of life, from 1 s to 10 min: after that others take over its
     /// monitors.
     pub(crate) lease: Span,

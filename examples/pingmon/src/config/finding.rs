@@ -70,15 +70,16 @@ impl Findings {
         self.list.push(finding);
     }
 
-    /// Adds a finding unless something was found at its path or below: then it is likely an echo of that.
+    /// Adds a finding unless something was found at its path or below: then it is likely an echo of that. That a key
+    /// doesn't belong there is no echo.
     pub(crate) fn add_unless_covered(&mut self, finding: Finding) {
-        if !self.covers(&finding.path) {
+        if finding.mark == Mark::Key || !self.covers(&finding.path) {
             self.add(finding);
         }
     }
 
     /// Whether something was found at the path or below.
-    pub(crate) fn covers(&self, path: &Path) -> bool {
+    fn covers(&self, path: &Path) -> bool {
         self.paths.range(path..).next().is_some_and(|found| found.starts_with(path))
     }
 

@@ -20,7 +20,12 @@ mod validate;
 use std::{collections::BTreeMap, sync::Arc};
 
 use pingmon_core::{
-    check::CheckKind, dial::DialPolicy, engine::guard::Guarded, error::Result, monitor::Definition, notifier::Notifier,
+    check::CheckKind,
+    dial::DialPolicy,
+    engine::guard::Guarded,
+    error::{Error, Result},
+    monitor::Definition,
+    notifier::Notifier,
 };
 use serde_json::Value;
 
@@ -48,6 +53,19 @@ pub(crate) struct Config {
     pub(crate) monitors: Vec<Planned>,
 }
 
+impl Config {
+    /// Builds the check of a monitor, its references to secrets resolved.
+    ///
+    /// # Errors
+    /// When a reference leads nowhere any more.
+    pub(crate) fn build(&self, definition: &Definition) -> Result<Guarded> {
+        let kind = self.checks.iter().find(|kind| kind.name() == definition.kind.as_str());
+        let kind = kind.ok_or_else(|| Error::not_found(format!("the check kind \"{}\"", definition.kind)))?;
+        let config = self.environment.resolve_config(&definition.kind, &definition.config)?;
+        Ok(Guarded::new(kind.build(&config)?, kind.isolation()))
+    }
+}
+
 /// What can't change while the process runs.
 #[derive(Clone, Default, PartialEq)]
 pub(crate) struct Settings {
@@ -63,8 +81,6 @@ pub(crate) struct Planned {
     pub(crate) definition: Definition,
     /// Whether it is run.
     pub(crate) enabled: bool,
-    /// Its check, references resolved.
-    pub(crate) check: Guarded,
 }
 
 /// Reads a config. `kinds` is asked for the kinds once the file's dial policy is known.

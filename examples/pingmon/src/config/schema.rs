@@ -23,6 +23,7 @@ pub(crate) fn resolved(kinds: &Kinds) -> Value {
     if let Some(definitions) = root["$defs"].as_object_mut() {
         definitions.remove("Policy");
     }
+    fit_toml(&mut root);
     root
 }
 
@@ -69,6 +70,8 @@ fn add_kinds(root: &mut Value, definition: &str, family: &str, kinds: Vec<(&str,
     }
     extend(root, definition, &tables);
     root["$defs"][definition]["required"] = json!(["name"]);
+    // No name is no default; `fit_toml` drops the null.
+    root["$defs"][definition]["properties"]["name"]["default"].take();
     root["$defs"][definition]["oneOf"] = json!(one_of);
 }
 
@@ -100,6 +103,46 @@ fn refer_anew(schema: &mut Value, own: &str) {
         }
         Value::Array(items) => items.iter_mut().for_each(|item| refer_anew(item, own)),
         _ => {}
+    }
+}
+
+/// Takes out what TOML can't say (null) and what only Rust means (`uint8` and the like).
+fn fit_toml(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.retain(|key, value| !(key == "default" && value.is_null() || key == "format" && is_of_rust(value)));
+            if let Some(default) = fields.get_mut("default") {
+                drop_nulls(default);
+            }
+            if let Some(Value::Array(types)) = fields.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_mut_slice() {
+                    fields["type"] = only.take();
+                }
+            }
+            if let Some(Value::Array(forms)) = fields.get_mut("anyOf") {
+                forms.retain(|form| form["type"] != "null");
+                if let [Value::Object(only)] = forms.as_mut_slice() {
+                    let only = std::mem::take(only);
+                    fields.remove("anyOf");
+                    only.into_iter().for_each(|(key, value)| _ = fields.entry(key).or_insert(value));
+                }
+            }
+            fields.values_mut().for_each(fit_toml);
+        }
+        Value::Array(items) => items.iter_mut().for_each(fit_toml),
+        _ => {}
+    }
+}
+
+fn is_of_rust(format: &Value) -> bool {
+    format.as_str().is_some_and(|format| ["uint", "int", "float", "double"].iter().any(|name| format.starts_with(name)))
+}
+
+fn drop_nulls(value: &mut Value) {
+    if let Value::Object(fields) = value {
+        fields.retain(|_, value| !value.is_null());
+        fields.values_mut().for_each(drop_nulls);
     }
 }
 

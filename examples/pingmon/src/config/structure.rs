@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{
     finding::{Finding, shorten},
     path::Path,
+    schema::properties_of,
     suggest,
 };
 
@@ -78,16 +79,24 @@ impl Structure {
     fn unknown_key(&self, path: &Path, key: &str, found: &Value, error: &ValidationError<'_>) -> Finding {
         let known = self.known_keys(error);
         let is_kind = is_item(path) && found[key].is_object();
+        let what = if is_kind { "kind" } else { "key" };
         let message = match suggest::nearest(key, known.iter().map(|(key, _)| key.as_str())) {
-            Some(meant) if is_kind => format!("unknown kind, did you mean \"{meant}\"?"),
-            Some(meant) => format!("unknown key, did you mean \"{meant}\"?"),
-            None => {
-                let known = known.iter().filter(|(_, is_of_kind)| !is_kind || *is_of_kind).map(|(key, _)| key.as_str());
-                let what = if is_kind { "kind" } else { "key" };
-                format!("unknown {what}, {}", suggest::hint(key, known))
-            }
+            Some(meant) => format!("unknown {what}, did you mean \"{meant}\"?"),
+            None => match known.iter().find(|(kind, of_kind)| *of_kind && self.is_field_of(kind, key, found, error)) {
+                Some((kind, _)) => format!("belongs into the table \"{kind}\""),
+                None => {
+                    let known = known.iter().filter(|(_, of_kind)| !is_kind || *of_kind).map(|(key, _)| key.as_str());
+                    format!("unknown {what}, {}", suggest::hint(key, known))
+                }
+            },
         };
         Finding::of_key(path.to(key), message)
+    }
+
+    /// Whether a key that was written beside the table of a kind is one of that table.
+    fn is_field_of(&self, kind: &str, key: &str, found: &Value, error: &ValidationError<'_>) -> bool {
+        let schema = self.parent(error).map(|parent| &parent["properties"][kind]);
+        found.get(kind).is_some() && schema.is_some_and(|kind| properties_of(&self.schema, kind).contains_key(key))
     }
 
     /// The keys that the schema knows where the error stands, and whether each names a kind.
@@ -108,15 +117,12 @@ impl Structure {
     }
 
     fn wrong_type(&self, found: &Value, kind: &TypeKind, error: &ValidationError<'_>) -> String {
-        let expected = match self.described_type(error) {
-            Some(description) => description.to_owned(),
-            None => names(kind),
-        };
+        let expected = self.described_type(error).unwrap_or_else(|| names(kind));
         format!("is {}, expected {expected}", noun(found))
     }
 
     /// What the definition says about the type the error stands in; a property's description would tell its purpose.
-    fn described_type(&self, error: &ValidationError<'_>) -> Option<&str> {
+    fn described_type(&self, error: &ValidationError<'_>) -> Option<String> {
         let path = Path::from_pointer(error.schema_path().as_str());
         let [definitions, _, _] = path.steps() else { return None };
         let parent = self.parent(error).filter(|parent| definitions == "$defs" && !parent["properties"].is_object())?;
@@ -143,16 +149,11 @@ impl Structure {
         config: &Value,
     ) -> Vec<Finding> {
         let found = error.instance().as_ref();
-        let forms: Vec<_> = forms.iter().filter(|form| !is_null_form(form)).collect();
-        if let [only] = forms.as_slice() {
-            return only.iter().flat_map(|error| self.phrase(error, config)).collect();
-        }
-        let fixed: Vec<_> = forms.iter().copied().flatten().filter_map(fixed_values).flatten().collect();
-        if !fixed.is_empty() && found.is_string() && forms.iter().copied().flatten().all(|error| is_about(error, path))
-        {
+        let fixed: Vec<_> = forms.iter().flatten().filter_map(fixed_values).flatten().collect();
+        if !fixed.is_empty() && found.is_string() && forms.iter().flatten().all(|error| is_about(error, path)) {
             return vec![Finding::new(path.clone(), not_one_of(found, fixed))];
         }
-        let fits = |form: &&&Vec<ValidationError<'static>>| !form.iter().any(|e| is_about(e, path) && refuses_form(e));
+        let fits = |form: &&Vec<ValidationError<'static>>| !form.iter().any(|e| is_about(e, path) && refuses_form(e));
         let description = self.parent(error).and_then(|parent| first_line(&parent["description"]));
         let best = forms.iter().filter(fits).min_by_key(|form| form.len());
         match (best.map(|form| form.as_slice()), description) {
@@ -161,7 +162,7 @@ impl Structure {
             }
             (Some(best), _) => best.iter().flat_map(|error| self.phrase(error, config)).collect(),
             (None, description) => {
-                let expected = description.map_or_else(|| type_names(&forms), ToOwned::to_owned);
+                let expected = description.unwrap_or_else(|| type_names(forms));
                 vec![Finding::new(path.clone(), format!("is {}, expected {expected}", noun(found)))]
             }
         }
@@ -203,11 +204,6 @@ fn refuses_form(error: &ValidationError<'_>) -> bool {
     matches!(error.kind(), Kind::Type { .. } | Kind::Enum { .. } | Kind::Constant { .. } | Kind::Required { .. })
         || matches!(error.kind(), Kind::AdditionalProperties { unexpected } if
             error.instance().as_object().is_some_and(|table| table.len() == unexpected.len()))
-}
-
-/// Whether a form allows nothing but null, which TOML can't say.
-fn is_null_form(form: &[ValidationError<'_>]) -> bool {
-    matches!(form, [error] if matches!(error.kind(), Kind::Type { kind: TypeKind::Single(JsonType::Null) }))
 }
 
 fn fixed_values<'e>(error: &'e ValidationError<'_>) -> Option<Vec<&'e Value>> {
@@ -254,39 +250,43 @@ fn names(kind: &TypeKind) -> String {
         TypeKind::Single(one) => vec![*one],
         TypeKind::Multiple(many) => many.iter().collect(),
     };
-    let names: Vec<_> = types.into_iter().filter_map(type_name).collect();
+    let names: Vec<_> = types.into_iter().map(type_name).collect();
     names.join(" or ")
 }
 
-fn type_names(forms: &[&Vec<ValidationError<'static>>]) -> String {
+fn type_names(forms: &[Vec<ValidationError<'static>>]) -> String {
     let mut distinct: Vec<String> = Vec::new();
-    for error in forms.iter().copied().flatten() {
+    for error in forms.iter().flatten() {
         let name = match error.kind() {
             Kind::Type { kind } => names(kind),
             Kind::Required { property } => format!("a table with \"{}\"", property.as_str().unwrap_or_default()),
             _ => continue,
         };
-        if !name.is_empty() && !distinct.contains(&name) {
+        if !distinct.contains(&name) {
             distinct.push(name);
         }
     }
     if distinct.is_empty() { "another form".to_owned() } else { distinct.join(" or ") }
 }
 
-fn type_name(json: JsonType) -> Option<&'static str> {
+fn type_name(json: JsonType) -> &'static str {
     match json {
-        JsonType::Null => None,
-        JsonType::Boolean => Some("true or false"),
-        JsonType::Integer => Some("a whole number"),
-        JsonType::Number => Some("a number"),
-        JsonType::String => Some("a text"),
-        JsonType::Array => Some("a list"),
-        JsonType::Object => Some("a table"),
+        JsonType::Null => "nothing",
+        JsonType::Boolean => "true or false",
+        JsonType::Integer => "a whole number",
+        JsonType::Number => "a number",
+        JsonType::String => "a text",
+        JsonType::Array => "a list",
+        JsonType::Object => "a table",
     }
 }
 
-/// The first line of a description, without its full stop.
-fn first_line(description: &Value) -> Option<&str> {
+/// The first line of a description, as a part of a sentence.
+fn first_line(description: &Value) -> Option<String> {
     let line = description.as_str()?.lines().next()?;
-    Some(line.strip_suffix('.').unwrap_or(line))
+    let line = line.strip_suffix('.').unwrap_or(line);
+    let mut rest = line.chars();
+    let first = rest.next()?;
+    let is_word = rest.clone().next().is_none_or(|second| !second.is_uppercase());
+    Some(if is_word { first.to_lowercase().chain(rest).collect() } else { line.to_owned() })
 }

@@ -182,6 +182,7 @@ fn a_wrong_value_is_told_at_its_place_in_words() {
         ("enabled = \"yes\"", "enabled: is a text, expected true or false"),
         ("every = inf", "every: is not a finite number"),
         ("every = 9223372036854775808", "every: is too large a number"),
+        ("redirects = 3", "f:3:1: monitor \"shop\": redirects: belongs into the table \"web\""),
         ("bell = {}", "f:3:1: monitor \"shop\": bell: unknown kind, \"web\" is the only one known"),
     ] {
         let found = problem(lines);
@@ -203,7 +204,7 @@ fn a_kinds_own_table_is_checked_to_the_last_field() {
         "f:8:27: monitor \"a\": web.expect.status[1]: is a text, expected a whole number",
         "f:8:45: monitor \"a\": web.expect.latency: not a length of time such as \"30s\", \"5m\" or \"1h 30m\": unknown time \
          unit \"parsec\", supported units: ns, us/µs, ms, sec, min, hours, days, weeks, months, years (and few variations)",
-        "f:11:1: monitor \"b\": web.url: is missing: Where it is",
+        "f:11:1: monitor \"b\": web.url: is missing: where it is",
     ];
     assert_eq!(found, expected);
 }
@@ -282,6 +283,9 @@ fn names_differ_and_are_short_and_clean() {
 fn an_unset_variable_is_told_once_and_a_set_one_is_never_shown() {
     let found = problems("[[monitor]]\nname = \"a\"\n[monitor.web]\nurl = \"${GONE}\"\n");
     assert_eq!(found, ["f:4:7: monitor \"a\": web.url: the variable GONE is not set; \"${GONE:-…}\" gives a default"]);
+    let found = problems("[[notifier]]\nname = \"ops\"\nbel = { url = \"${GONE}\" }\n");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found[0], "f:3:1: notifier \"ops\": bel: unknown kind, did you mean \"bell\"?");
     let found = problems("[[monitor]]\nname = \"a\"\n[monitor.web]\nurl = \"ftp://${SECRET}\"\n");
     assert_eq!(found, ["f:4:7: monitor \"a\": web.url: \"ftp://***\" is not a URL"]);
     let found = problems("[[monitor]]\nname = \"a\"\n[monitor.web]\nurl = \"http://x\"\ntoken = { file = \"gone\" }\n");

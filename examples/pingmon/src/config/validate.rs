@@ -9,7 +9,6 @@ use std::{
 
 use pingmon_core::{
     check::parse_config,
-    engine::guard::Guarded,
     error::{Error, Result},
     monitor::{Definition, MAX_NAME, Origin},
     notifier::Notifier,
@@ -161,12 +160,13 @@ impl<'c> Reader<'c> {
             else {
                 continue;
             };
-            let check = self.build(&path, &kind.name(), config, |config| kind.build(config));
-            let (Some((mut definition, enabled)), Some(check), true) = (definition, check, named) else { continue };
+            // Built to see whether it can be; whoever runs it builds it again.
+            let good = self.build(&path, &kind.name(), config, |config| kind.build(config).map(drop)).is_some();
+            let (Some((mut definition, enabled)), true, true) = (definition, good, named) else { continue };
             definition.kind = kind.name().into_owned();
             definition.config = path.to(kind.name()).get(written).cloned().unwrap_or_default();
             self.limits(&path, &definition);
-            monitors.push(Planned { definition, enabled, check: Guarded::new(check, kind.isolation()) });
+            monitors.push(Planned { definition, enabled });
         }
         monitors
     }

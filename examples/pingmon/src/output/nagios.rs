@@ -1,6 +1,8 @@
 //! The output of a monitoring plug-in (Nagios, Icinga, Sensu): `OK - text | label=value;;;`, more lines for more
 //! monitors. Guidelines: <https://www.monitoring-plugins.org/doc/guidelines.html>.
 
+use std::collections::HashSet;
+
 use pingmon_core::outcome::{Metric, Status, millis};
 
 use super::{Row, one_line, tally, worst};
@@ -36,16 +38,21 @@ fn plain(text: &str) -> String {
     one_line(text).replace('|', "/")
 }
 
-/// The numbers of a run as performance data, under the monitor's name when there are several.
+/// The numbers of a run as performance data, under the monitor's name when there are several. A label that is taken
+/// gets the unit appended: labels are to differ.
 fn measured(row: &Row, prefixed: bool) -> Vec<String> {
     let latency = row.outcome.latency.map(|latency| Metric::new("latency", millis(latency), "ms"));
+    let prefix = prefixed.then_some(row.monitor.as_str());
+    let mut taken = HashSet::new();
     let metrics = latency.iter().chain(&row.outcome.metrics);
     metrics
         .map(|metric| {
-            let prefix = if prefixed { format!("{} ", row.monitor) } else { String::new() };
-            let labels: Vec<_> = metric.labels.values().map(String::as_str).collect();
-            let suffix = if labels.is_empty() { String::new() } else { format!(" {}", labels.join(" ")) };
-            format!("{}={}{};;;", label(&format!("{prefix}{}{suffix}", metric.name)), metric.value, unit(&metric.unit))
+            let words = prefix.into_iter().chain([&*metric.name]).chain(metric.labels.values().map(String::as_str));
+            let mut name = words.collect::<Vec<_>>().join(" ");
+            if !taken.insert(name.clone()) {
+                name = format!("{name} {}", metric.unit);
+            }
+            format!("{}={}{};;;", label(&name), metric.value, unit(&metric.unit))
         })
         .collect()
 }
@@ -79,10 +86,11 @@ mod tests {
         let outcome = Outcome::up("200 OK | cached\nyes")
             .latency(Duration::from_micros(12_500))
             .metric(Metric::new("disk_used", 42.5, "percent").label("mount", "/va'r"))
-            .metric(Metric::new("size", 10.0, "bytes"));
+            .metric(Metric::new("used", 10.0, "bytes"))
+            .metric(Metric::new("used", 1.5, "percent"));
         assert_eq!(
             render(&[row("a", outcome)]),
-            "OK - 200 OK / cached yes | latency=12.5ms;;; 'disk_used /va_r'=42.5%;;; size=10B;;;"
+            "OK - 200 OK / cached yes | latency=12.5ms;;; 'disk_used /va_r'=42.5%;;; used=10B;;; 'used percent'=1.5%;;;"
         );
     }
 

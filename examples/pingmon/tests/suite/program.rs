@@ -117,9 +117,14 @@ impl Running {
         assert!(status.success());
     }
 
+    /// How it ended, if it did.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Waits for its end.
     pub(crate) fn end(&mut self) -> ExitStatus {
-        let ended = wait(|| self.child.try_wait().unwrap());
+        let ended = wait(|| self.ended());
         ended.unwrap_or_else(|| panic!("still runs:\n{}", self.said()))
     }
 }

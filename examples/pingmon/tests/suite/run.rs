@@ -84,8 +84,11 @@ fn a_signal_to_stop_ends_it_gracefully_and_a_second_one_at_once() {
     let _held = hanging.accept().unwrap();
     running.signal("INT");
     running.wait_for("stopping");
-    running.signal("INT");
-    assert_eq!(running.end().code(), Some(130), "{}", running.said());
+    let ended = wait(|| {
+        running.signal("INT");
+        running.ended()
+    });
+    assert_eq!(ended.unwrap().code(), Some(130), "{}", running.said());
 }
 
 #[test]
