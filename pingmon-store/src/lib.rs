@@ -5,5 +5,7 @@ mod codec;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod error;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

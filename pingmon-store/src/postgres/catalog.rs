@@ -1,0 +1,236 @@
+//! The monitors that are defined. How they are added and edited stands in `definitions`.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use pingmon_core::{
+    error::{Error, Result},
+    id::MonitorId,
+    incident::Closed,
+    monitor::{self, Definition, Origin, State},
+    notification::{self, Subject},
+    schedule::Phase,
+    store::{
+        catalog::{Catalog, Change, Overview, Put},
+        claims::{Gap, GapReason},
+    },
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+use super::{
+    PgStore,
+    definitions::{NewDefinition, Plan},
+    history, incidents,
+    outbox::{self, DeliveryRow},
+    rows::{MonitorRow, health_to, limit as row_limit, uuids},
+    sessions,
+    transactions::Transaction,
+};
+use crate::error;
+
+#[async_trait]
+impl Catalog for PgStore {
+    async fn put(&self, definitions: Vec<Definition>) -> Result<Vec<Put>> {
+        const ACTION: &str = "put monitors";
+        let definitions = prepare(ACTION, definitions)?;
+        let put = self.write(ACTION, move |mut tx| {
+            Box::pin(async move {
+                lock_catalog(&mut tx).await?;
+                let plan = Plan::new(&mut tx, &definitions).await?;
+                let pending = lock(&mut tx, plan.edited()).await?;
+                let now = sessions::now(&mut tx).await?;
+                plan.carry_out(&mut tx, &pending, now).await
+            })
+        });
+        put.await
+    }
+
+    async fn reconcile(&self, origin: &Origin, definitions: Vec<Definition>) -> Result<Vec<Put>> {
+        const ACTION: &str = "reconcile monitors";
+        let definitions = prepare(ACTION, definitions)?;
+        let origin = origin.clone();
+        let reconciled = self.write(ACTION, move |mut tx| {
+            Box::pin(async move {
+                lock_catalog(&mut tx).await?;
+                let plan = Plan::new(&mut tx, &definitions).await?;
+                let others = others(&mut tx, &origin, plan.puts()).await?;
+                let pending = lock(&mut tx, plan.edited().chain(others.iter().map(|put| put.id))).await?;
+                let now = sessions::now(&mut tx).await?;
+                let mut puts = plan.carry_out(&mut tx, &pending, now).await?;
+                for retired in &others {
+                    let row = find(&mut tx, retired.id).await?;
+                    unwatch(&mut tx, &row, State::Retired, now).await?;
+                }
+                puts.extend(others);
+                Ok(puts)
+            })
+        });
+        reconciled.await
+    }
+
+    async fn set_state(&self, id: MonitorId, state: State) -> Result<()> {
+        let set = self.write("change the state of a monitor", move |mut tx| {
+            Box::pin(async move {
+                lock_catalog(&mut tx).await?;
+                lock(&mut tx, [id]).await?;
+                let now = sessions::now(&mut tx).await?;
+                let row = find(&mut tx, id).await?;
+                let old = row.monitor()?.state;
+                match state {
+                    _ if old == state => Ok(()),
+                    _ if old == State::Retired => Err(unknown(id).into()),
+                    State::Active => resume(&mut tx, &row, now).await,
+                    State::Paused | State::Retired => unwatch(&mut tx, &row, state, now).await,
+                }
+            })
+        });
+        set.await
+    }
+
+    async fn delete(&self, id: MonitorId) -> Result<()> {
+        let delete = self.write("delete a monitor", move |mut tx| {
+            Box::pin(async move {
+                lock_catalog(&mut tx).await?;
+                if lock(&mut tx, [id]).await?.is_empty() {
+                    return Err(unknown(id).into());
+                }
+                for statement in DELETE {
+                    tx.query(statement).bind(*id.as_uuid()).execute(tx.conn()).await?;
+                }
+                Ok(())
+            })
+        });
+        delete.await
+    }
+
+    async fn monitor(&self, id: MonitorId) -> Result<Overview> {
+        let read =
+            self.read("read a monitor", move |mut tx| Box::pin(async move { find(&mut tx, id).await?.overview() }));
+        read.await
+    }
+
+    async fn monitors(&self, after: Option<&str>, limit: usize) -> Result<Vec<Overview>> {
+        let after = after.unwrap_or_default().to_owned();
+        let list = self.read("list monitors", move |mut tx| {
+            Box::pin(async move {
+                let query = tx.rows::<MonitorRow>(LIST).bind(after).bind(row_limit(limit));
+                query.fetch_all(tx.conn()).await?.iter().map(MonitorRow::overview).collect()
+            })
+        });
+        list.await
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT m.id, m.state, m.definition::text, s.revision, s.slot, s.health::text
+            FROM {schema}.monitors m JOIN {schema}.schedule s ON s.monitor = m.id ",
+            $rest
+        )
+    };
+}
+
+const FIND: &str = select!("WHERE m.id = $1");
+const LIST: &str = select!("WHERE m.name > $1 AND m.state <> 'retired' ORDER BY m.name LIMIT $2");
+// Its past goes first, its schedule row with it: nobody writes of it while that is locked.
+const DELETE: [&str; 5] = [
+    "DELETE FROM {schema}.results WHERE monitor = $1",
+    "DELETE FROM {schema}.gaps WHERE monitor = $1",
+    "DELETE FROM {schema}.incidents WHERE monitor = $1",
+    "DELETE FROM {schema}.deliveries WHERE monitor = $1",
+    "DELETE FROM {schema}.monitors WHERE id = $1",
+];
+
+fn prepare(action: &'static str, definitions: Vec<Definition>) -> Result<Vec<NewDefinition>> {
+    monitor::validate_all(&definitions)?;
+    let written: error::Result<_> = definitions.into_iter().map(NewDefinition::new).collect();
+    written.map_err(|failure| failure.into_error(action, |_| false))
+}
+
+fn unknown(id: MonitorId) -> Error {
+    Error::not_found(format!("monitor {id}"))
+}
+
+// Keeps other editors away, and nobody else: claims and runs only read the monitors.
+const LOCK_CATALOG: &str = "LOCK TABLE {schema}.monitors IN SHARE ROW EXCLUSIVE MODE";
+
+/// Waits until nobody else edits the catalog: two that add one name at once would both find it free.
+async fn lock_catalog(tx: &mut Transaction<'_>) -> error::Result<()> {
+    tx.query(LOCK_CATALOG).execute(tx.conn()).await?;
+    Ok(())
+}
+
+const LOCK: &str = "SELECT monitor, slot FROM {schema}.schedule WHERE monitor = ANY($1) ORDER BY monitor FOR UPDATE";
+
+/// Locks monitors: their runs are stored before or, as late ones, refused. Answers the pending slots of those that there
+/// are.
+async fn lock(
+    tx: &mut Transaction<'_>,
+    monitors: impl IntoIterator<Item = MonitorId>,
+) -> error::Result<HashMap<MonitorId, Timestamp>> {
+    let monitors: Vec<_> = monitors.into_iter().collect();
+    let rows = tx.rows::<(Uuid, DateTime<Utc>)>(LOCK).bind(uuids(&monitors)).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(monitor, slot)| (MonitorId::from_uuid(monitor), slot.into())).collect())
+}
+
+async fn find(tx: &mut Transaction<'_>, id: MonitorId) -> error::Result<MonitorRow> {
+    let row = tx.rows(FIND).bind(*id.as_uuid()).fetch_optional(tx.conn()).await?;
+    row.ok_or_else(|| unknown(id).into())
+}
+
+const OTHERS: &str = "SELECT id, name FROM {schema}.monitors WHERE origin = $1 AND state <> 'retired' ORDER BY name";
+
+/// What has this origin and isn't put, by name: to be retired.
+async fn others(tx: &mut Transaction<'_>, origin: &Origin, puts: &[Put]) -> error::Result<Vec<Put>> {
+    let kept: HashSet<_> = puts.iter().map(|put| put.id).collect();
+    let rows: Vec<(Uuid, String)> = tx.rows(OTHERS).bind(origin.as_str()).fetch_all(tx.conn()).await?;
+    let rows = rows.into_iter().map(|(id, name)| Put::new(MonitorId::from_uuid(id), name, Change::Retired));
+    Ok(rows.filter(|put| !kept.contains(&put.id)).collect())
+}
+
+async fn resume(tx: &mut Transaction<'_>, row: &MonitorRow, now: Timestamp) -> error::Result<()> {
+    let monitor = row.monitor()?;
+    let pending = row.slot.into();
+    if pending < now {
+        let slots = monitor.definition.schedule.count(pending, now, Phase::of(monitor.id));
+        let gap = Gap::new(pending, now, slots, GapReason::Paused);
+        history::record_gaps(tx, &[(monitor.id, gap)]).await?;
+    }
+    set_state(tx, monitor.id, State::Active, now, row.health.as_deref()).await
+}
+
+/// Pauses or retires a monitor: closes what is open about it and tells its channels.
+async fn unwatch(tx: &mut Transaction<'_>, row: &MonitorRow, state: State, now: Timestamp) -> error::Result<()> {
+    let monitor = row.monitor()?;
+    let why = if state == State::Retired { Closed::Retired } else { Closed::Paused };
+    let (health, transitions) = monitor::unwatch(&monitor, &row.health()?, why, now);
+    let closed: Vec<_> = transitions.iter().map(|transition| transition.to_incident(monitor.id, "")).collect();
+    incidents::write(tx, &closed).await?;
+    let channels = &monitor.definition.notify;
+    let expiry = notification::DEFAULT_EXPIRY;
+    let deliveries = notification::announce(&Subject::of(&monitor), channels, &transitions, None, expiry);
+    let deliveries: Vec<_> = deliveries.iter().map(DeliveryRow::from_delivery).collect::<error::Result<_>>()?;
+    outbox::enqueue(tx, &deliveries.iter().collect::<Vec<_>>()).await?;
+    set_state(tx, monitor.id, state, row.slot.into(), Some(&health_to(&health)?)).await
+}
+
+const SET_STATE: &str = "UPDATE {schema}.monitors SET state = $2 WHERE id = $1";
+const RESCHEDULE: &str = "UPDATE {schema}.schedule
+    SET revision = revision + 1, owner = NULL, active = $2, slot = $3, health = $4::text::json WHERE monitor = $1";
+
+/// A new revision in that state, which nobody owns.
+async fn set_state(
+    tx: &mut Transaction<'_>,
+    id: MonitorId,
+    state: State,
+    slot: Timestamp,
+    health: Option<&str>,
+) -> error::Result<()> {
+    tx.query(SET_STATE).bind(*id.as_uuid()).bind(state.as_str()).execute(tx.conn()).await?;
+    let reschedule = tx.query(RESCHEDULE).bind(*id.as_uuid()).bind(state == State::Active);
+    reschedule.bind(slot.to_datetime()).bind(health).execute(tx.conn()).await?;
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! Who owns what: claiming, giving up, and what nobody ran.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use pingmon_core::{
+    error::Result,
+    id::{MonitorId, SessionId},
+    store::claims::{Claim, Claims, Completion, Gap, Renewal, Session, SessionInfo, Skip, Verdict},
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+use super::{
+    PgStore,
+    batch::column,
+    completions::{self, Run},
+    history,
+    rows::{MonitorRow, limit as row_limit, uuids},
+    sessions,
+    transactions::Transaction,
+};
+use crate::error;
+
+#[async_trait]
+impl Claims for PgStore {
+    async fn renew(&self, info: &SessionInfo, ttl: Duration) -> Result<Renewal> {
+        sessions::renew(self, info, ttl).await
+    }
+
+    async fn leave(&self, session: SessionId) -> Result<()> {
+        sessions::leave(self, session).await
+    }
+
+    async fn claim(&self, session: SessionId, kinds: &[Cow<'static, str>], limit: usize) -> Result<Vec<Claim>> {
+        let kinds = kinds.to_vec();
+        let claims = self.write("claim monitors", move |mut tx| {
+            Box::pin(async move {
+                sessions::hold(&mut tx, session).await?;
+                sessions::end_expired(&mut tx).await?;
+                let monitors = own(&mut tx, session, &kinds, limit).await?;
+                owned_claims(&mut tx, &monitors).await
+            })
+        });
+        claims.await
+    }
+
+    async fn complete(&self, session: SessionId, batch: &[Completion]) -> Result<Vec<Verdict>> {
+        const ACTION: &str = "complete a batch of runs";
+        // Written out before the transaction begins, so that it's open for no longer than the server needs.
+        let runs: error::Result<Vec<Run>> = batch.iter().map(Run::from_completion).collect();
+        let runs = runs.map_err(|failure| failure.into_error(ACTION, |_| false))?;
+        let completed = self.write(ACTION, move |mut tx| {
+            Box::pin(async move {
+                sessions::hold(&mut tx, session).await?;
+                completions::store(&mut tx, session, &runs).await
+            })
+        });
+        completed.await
+    }
+
+    async fn release(&self, session: SessionId, monitors: &[MonitorId]) -> Result<()> {
+        let monitors = uuids(monitors);
+        let released = self.write("release monitors", move |mut tx| {
+            Box::pin(async move {
+                tx.query(GIVE_UP).bind(*session.as_uuid()).bind(monitors).execute(tx.conn()).await?;
+                Ok(())
+            })
+        });
+        released.await
+    }
+
+    async fn lost(&self, session: SessionId, monitors: &[(MonitorId, i64)]) -> Result<Vec<MonitorId>> {
+        let monitors = monitors.to_vec();
+        let lost = self.read("look for lost monitors", move |mut tx| {
+            Box::pin(async move {
+                let held = held(&mut tx, session, &monitors).await?;
+                Ok(monitors.into_iter().filter(|monitor| !held.contains(monitor)).map(|(id, _)| id).collect())
+            })
+        });
+        lost.await
+    }
+
+    async fn owned(&self, session: SessionId) -> Result<Vec<MonitorId>> {
+        let owned = self.read("list owned monitors", move |mut tx| {
+            Box::pin(async move {
+                let owned = tx.values::<Uuid>(OWNED).bind(*session.as_uuid()).fetch_all(tx.conn()).await?;
+                Ok(owned.into_iter().map(MonitorId::from_uuid).collect())
+            })
+        });
+        owned.await
+    }
+
+    async fn overdue(&self, before: Timestamp, limit: usize) -> Result<Vec<Claim>> {
+        let overdue = self.write("look for overdue monitors", move |mut tx| {
+            Box::pin(async move {
+                sessions::end_expired(&mut tx).await?;
+                let query = tx.rows::<MonitorRow>(OVERDUE).bind(before.to_datetime()).bind(row_limit(limit));
+                query.fetch_all(tx.conn()).await?.iter().map(MonitorRow::claim).collect()
+            })
+        });
+        overdue.await
+    }
+
+    async fn skip(&self, batch: &[Skip]) -> Result<usize> {
+        let batch = batch.to_vec();
+        let skipped = self.write("record missed slots", move |mut tx| {
+            Box::pin(async move {
+                sessions::end_expired(&mut tx).await?;
+                skip(&mut tx, batch).await
+            })
+        });
+        skipped.await
+    }
+
+    async fn sessions(&self) -> Result<Vec<Session>> {
+        sessions::sessions(self).await
+    }
+}
+
+// Materialized, or another plan runs it once a row and claims more than the limit. The outer update looks again at what
+// it takes.
+const OWN: &str = "WITH free AS MATERIALIZED (
+        SELECT monitor FROM {schema}.schedule WHERE owner IS NULL AND active AND kind = ANY($2)
+        ORDER BY slot LIMIT $3 FOR UPDATE SKIP LOCKED)
+    UPDATE {schema}.schedule s SET owner = $1 FROM free
+    WHERE s.monitor = free.monitor AND s.owner IS NULL AND s.active RETURNING s.monitor";
+
+async fn own(
+    tx: &mut Transaction<'_>,
+    session: SessionId,
+    kinds: &[Cow<'static, str>],
+    limit: usize,
+) -> error::Result<Vec<Uuid>> {
+    let kinds = column(kinds, |kind| kind.as_ref());
+    let query = tx.values::<Uuid>(OWN).bind(*session.as_uuid()).bind(kinds).bind(row_limit(limit));
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+// Read once the rows are locked: the statement that locked them may have seen a definition older than their revision.
+const OWNED_CLAIMS: &str = "SELECT m.id, m.state, m.definition::text, s.revision, s.slot, s.health::text
+    FROM {schema}.schedule s JOIN {schema}.monitors m ON m.id = s.monitor
+    WHERE s.monitor = ANY($1) ORDER BY s.slot, s.monitor";
+
+async fn owned_claims(tx: &mut Transaction<'_>, monitors: &[Uuid]) -> error::Result<Vec<Claim>> {
+    if monitors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = tx.rows::<MonitorRow>(OWNED_CLAIMS).bind(monitors);
+    query.fetch_all(tx.conn()).await?.iter().map(MonitorRow::claim).collect()
+}
+
+const GIVE_UP: &str = "WITH given AS MATERIALIZED (
+        SELECT monitor FROM {schema}.schedule WHERE owner = $1 AND monitor = ANY($2) ORDER BY monitor FOR UPDATE)
+    UPDATE {schema}.schedule s SET owner = NULL FROM given WHERE s.monitor = given.monitor";
+
+const OWNED: &str = "SELECT monitor FROM {schema}.schedule WHERE owner = $1 AND EXISTS (
+    SELECT FROM {schema}.sessions WHERE id = $1 AND NOT ended AND lease_until > {schema}.clock())";
+
+const HELD: &str = "SELECT monitor, revision FROM {schema}.schedule
+    WHERE owner = $1 AND monitor = ANY($2) AND EXISTS (
+        SELECT FROM {schema}.sessions WHERE id = $1 AND NOT ended AND lease_until > {schema}.clock())";
+
+/// Those of `monitors` that the session owns, with the revision they have.
+async fn held(
+    tx: &mut Transaction<'_>,
+    session: SessionId,
+    monitors: &[(MonitorId, i64)],
+) -> error::Result<HashSet<(MonitorId, i64)>> {
+    let monitors = column(monitors, |(monitor, _)| *monitor.as_uuid());
+    let rows: Vec<(Uuid, i64)> = tx.rows(HELD).bind(*session.as_uuid()).bind(monitors).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(monitor, revision)| (MonitorId::from_uuid(monitor), revision)).collect())
+}
+
+const OVERDUE: &str = "SELECT m.id, m.state, m.definition::text, s.revision, s.slot, s.health::text
+    FROM {schema}.schedule s JOIN {schema}.monitors m ON m.id = s.monitor
+    WHERE s.owner IS NULL AND s.active AND s.slot < $1 ORDER BY s.slot LIMIT $2";
+
+const FENCES: &str = "SELECT monitor, owner, revision, slot, active FROM {schema}.schedule
+    WHERE monitor = ANY($1) ORDER BY monitor FOR UPDATE";
+
+/// What fences a write to a monitor that nobody owns.
+struct Fence {
+    is_free: bool,
+    revision: i64,
+    slot: Timestamp,
+}
+
+/// The fences of monitors, which stay so until this transaction ends; those that don't exist have none.
+async fn fences(tx: &mut Transaction<'_>, monitors: Vec<Uuid>) -> error::Result<BTreeMap<MonitorId, Fence>> {
+    let rows = tx.rows::<(Uuid, Option<Uuid>, i64, DateTime<Utc>, bool)>(FENCES).bind(monitors);
+    let fence = |(monitor, owner, revision, slot, active): (_, Option<Uuid>, _, DateTime<Utc>, _)| {
+        (MonitorId::from_uuid(monitor), Fence { is_free: owner.is_none() && active, revision, slot: slot.into() })
+    };
+    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(fence).collect())
+}
+
+const MOVE_ON: &str = "UPDATE {schema}.schedule s SET slot = step.slot
+    FROM unnest($1::uuid[], $2::timestamptz[]) AS step (monitor, slot) WHERE s.monitor = step.monitor";
+
+async fn skip(tx: &mut Transaction<'_>, batch: Vec<Skip>) -> error::Result<usize> {
+    let mut fences = fences(tx, column(&batch, |skip| *skip.monitor.as_uuid())).await?;
+    let mut gaps: Vec<(MonitorId, Gap)> = Vec::new();
+    let mut steps = BTreeMap::new();
+    for skip in batch {
+        let Some(fence) = fences.get_mut(&skip.monitor) else { continue };
+        if fence.is_free && fence.revision == skip.revision && fence.slot == skip.gap.from {
+            fence.slot = skip.next_slot;
+            gaps.push((skip.monitor, skip.gap));
+            steps.insert(skip.monitor, skip.next_slot.to_datetime());
+        }
+    }
+    history::record_gaps(tx, &gaps).await?;
+    let (monitors, slots): (Vec<_>, Vec<_>) = steps.into_iter().map(|(id, slot)| (*id.as_uuid(), slot)).unzip();
+    tx.query(MOVE_ON).bind(monitors).bind(slots).execute(tx.conn()).await?;
+    Ok(gaps.len())
+}

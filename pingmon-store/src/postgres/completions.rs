@@ -1,0 +1,126 @@
+//! Finished runs: what is stored together or not at all. The busiest path of the store.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use pingmon_core::{
+    id::{MonitorId, SessionId},
+    incident::{Incident, Transition},
+    store::claims::{Completion, Gap, Verdict},
+};
+use uuid::Uuid;
+
+use super::{
+    batch::{column, waves},
+    history::{self, ResultRow},
+    incidents,
+    outbox::{self, DeliveryRow},
+    rows::health_to,
+    transactions::Transaction,
+};
+use crate::error::Result;
+
+/// A completion in its stored form.
+pub(super) struct Run {
+    monitor: MonitorId,
+    revision: i64,
+    next_slot: DateTime<Utc>,
+    result: ResultRow,
+    gap: Option<Gap>,
+    health: Option<String>,
+    incidents: Vec<Incident>,
+    deliveries: Vec<DeliveryRow>,
+}
+
+impl Run {
+    pub(super) fn from_completion(completion: &Completion) -> Result<Self> {
+        let incident =
+            |transition: &Transition| transition.to_incident(completion.monitor, &completion.outcome.message);
+        Ok(Self {
+            monitor: completion.monitor,
+            revision: completion.revision,
+            next_slot: completion.next_slot.to_datetime(),
+            result: ResultRow::from_completion(completion)?,
+            gap: completion.gap,
+            health: completion.health.as_ref().map(health_to).transpose()?,
+            incidents: completion.transitions.iter().map(incident).collect(),
+            deliveries: completion.deliveries.iter().map(DeliveryRow::from_delivery).collect::<Result<_>>()?,
+        })
+    }
+
+    fn uuid(&self) -> Uuid {
+        *self.monitor.as_uuid()
+    }
+}
+
+/// Stores what the fences let through, in as few statements as it can; answers in the order of `runs`. The session is
+/// held.
+pub(super) async fn store(tx: &mut Transaction<'_>, session: SessionId, runs: &[Run]) -> Result<Vec<Verdict>> {
+    let mut verdicts = vec![Verdict::Lost; runs.len()];
+    // In the order of the key: rows are locked in the order in which everybody locks them.
+    let mut in_order: Vec<_> = runs.iter().enumerate().collect();
+    in_order.sort_by_key(|(_, run)| run.monitor);
+    let mut accepted = Vec::with_capacity(runs.len());
+    for wave in waves(in_order, |(_, run)| run.monitor) {
+        let (new, rest) = pass(tx, session, wave).await?;
+        let stored = stored(tx, session, rest).await?;
+        for (position, run) in new {
+            verdicts[position] = Verdict::Accepted;
+            accepted.push(run);
+        }
+        for (position, _) in stored {
+            verdicts[position] = Verdict::Accepted;
+        }
+    }
+    write(tx, &accepted).await?;
+    Ok(verdicts)
+}
+
+type Numbered<'r> = Vec<(usize, &'r Run)>;
+
+// The fence and the step in one: who finds the monitor as its run left it moves it on.
+const PASS: &str = "UPDATE {schema}.schedule s SET slot = run.next_slot, health = coalesce(run.health::json, s.health)
+    FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::text[])
+        AS run (monitor, revision, slot, next_slot, health)
+    WHERE s.monitor = run.monitor AND s.owner = $1 AND s.revision = run.revision AND s.slot = run.slot
+    RETURNING s.monitor";
+
+/// Moves on the monitors of the runs that pass their fence; answers those runs and the others.
+async fn pass<'r>(
+    tx: &mut Transaction<'_>,
+    session: SessionId,
+    runs: Numbered<'r>,
+) -> Result<(Numbered<'r>, Numbered<'r>)> {
+    let query = tx.values::<Uuid>(PASS).bind(*session.as_uuid()).bind(column(&runs, |(_, run)| run.uuid()));
+    let query = query.bind(column(&runs, |(_, run)| run.revision)).bind(column(&runs, |(_, run)| run.result.slot));
+    let query = query.bind(column(&runs, |(_, run)| run.next_slot));
+    let query = query.bind(column(&runs, |(_, run)| run.health.as_deref()));
+    let passed: HashSet<_> = query.fetch_all(tx.conn()).await?.into_iter().collect();
+    Ok(runs.into_iter().partition(|(_, run)| passed.contains(&run.uuid())))
+}
+
+const STORED: &str = "SELECT s.monitor FROM {schema}.schedule s
+    JOIN unnest($2::uuid[], $3::bigint[], $4::timestamptz[]) AS run (monitor, revision, next_slot)
+        ON s.monitor = run.monitor
+    WHERE s.owner = $1 AND s.revision = run.revision AND s.slot = run.next_slot";
+
+/// Those of `runs` that were stored before, and whose answer was lost.
+async fn stored<'r>(tx: &mut Transaction<'_>, session: SessionId, runs: Numbered<'r>) -> Result<Numbered<'r>> {
+    if runs.is_empty() {
+        return Ok(runs);
+    }
+    let query = tx.values::<Uuid>(STORED).bind(*session.as_uuid()).bind(column(&runs, |(_, run)| run.uuid()));
+    let query = query.bind(column(&runs, |(_, run)| run.revision)).bind(column(&runs, |(_, run)| run.next_slot));
+    let stored: HashSet<_> = query.fetch_all(tx.conn()).await?.into_iter().collect();
+    Ok(runs.into_iter().filter(|(_, run)| stored.contains(&run.uuid())).collect())
+}
+
+/// Writes all that follows from runs whose monitors have moved on.
+async fn write(tx: &mut Transaction<'_>, runs: &[&Run]) -> Result<()> {
+    history::record(tx, &column(runs, |run| (run.monitor, &run.result))).await?;
+    let gaps: Vec<_> = runs.iter().filter_map(|run| run.gap.map(|gap| (run.monitor, gap))).collect();
+    history::record_gaps(tx, &gaps).await?;
+    incidents::write(tx, runs.iter().flat_map(|run| &run.incidents)).await?;
+    let deliveries: Vec<_> = runs.iter().flat_map(|run| &run.deliveries).collect();
+    outbox::enqueue(tx, &deliveries).await
+}

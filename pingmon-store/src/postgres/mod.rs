@@ -1,0 +1,177 @@
+//! The store in a PostgreSQL database: for any number of processes on any number of machines.
+//!
+//! Everything lies in a schema of its own. Time is the database's. Nothing belongs to a connection: no session state, no
+//! LISTEN, no lock outside a transaction, so a pooler in transaction mode may stand between
+//! (`?pooler=transaction` in the URL, then nothing is prepared by name either).
+//!
+//! Who waits for whom: a transaction locks the session it works for, then schedule rows in the order of their monitors,
+//! then what hangs on them. Work of a session keeps it from being ended (`FOR KEY SHARE`) but not from being renewed;
+//! edits of the catalog happen one after the other. So transactions wait in a line and not in a circle.
+//!
+//! An answer means that it is committed. An error means that nothing of that call was kept, or, if the connection broke
+//! during the commit, that it isn't known: the contract's calls can all be repeated.
+
+mod batch;
+mod catalog;
+mod claims;
+mod completions;
+mod connect;
+mod definitions;
+mod history;
+mod incidents;
+mod migrate;
+mod outbox;
+mod rows;
+mod sessions;
+mod statements;
+mod transactions;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use futures_util::future::BoxFuture;
+use pingmon_core::error::Result;
+
+use self::{
+    connect::Target,
+    history::PruneFrom,
+    statements::{Schema, Statements},
+    transactions::{Access, Transaction, Transactions},
+};
+use crate::error;
+
+/// Keeps everything in one schema of a PostgreSQL database. Share it in an [`Arc`].
+///
+/// ```no_run
+/// # async fn open() -> pingmon_core::error::Result<()> {
+/// use pingmon_store::postgres::PgStore;
+///
+/// let store = PgStore::open("postgres://pingmon:secret@db/pingmon").await?;
+/// // … hand it to an engine …
+/// store.close().await;
+/// # Ok(())
+/// # }
+/// ```
+pub struct PgStore {
+    target: Target,
+    schema: Schema,
+    transactions: Arc<Transactions>,
+    prune_from: Mutex<PruneFrom>,
+}
+
+/// How a store is to be opened.
+#[derive(Clone, Debug)]
+pub struct PgOptions {
+    schema: String,
+    connections: u32,
+}
+
+impl PgOptions {
+    /// The schema `pingmon`, up to 8 connections.
+    pub fn new() -> Self {
+        Self { schema: "pingmon".to_owned(), connections: 8 }
+    }
+
+    /// Sets the schema: up to 63 lower-case letters, digits and underscores, beginning with no digit and not with `pg_`.
+    #[must_use]
+    pub fn schema(mut self, name: impl Into<String>) -> Self {
+        self.schema = name.into();
+        self
+    }
+
+    /// Sets how many connections there may be at one time; at least 1. An engine keeps 2 or 3 busy.
+    #[must_use]
+    pub fn connections(mut self, most: u32) -> Self {
+        self.connections = most.max(1);
+        self
+    }
+
+    /// Connects to the store at `postgres://user:password@host:5432/database`, which has its tables already: see
+    /// [`PgStore::migrate`]. What the URL leaves out is taken from libpq's environment variables (`PGPASSWORD` …).
+    ///
+    /// # Errors
+    /// [`Error::Config`](pingmon_core::error::Error::Config) naming `store.url` when the URL can't be used or the server
+    /// refuses who we are, or `store.schema`; store errors.
+    pub async fn connect(self, url: &str) -> Result<PgStore> {
+        let schema = Schema::parse(&self.schema)?;
+        let target = Target::parse(url)?;
+        let pool = target.pool(self.connections).await?;
+        let statements = Statements::new(schema.clone(), !target.pooled);
+        let transactions = Arc::new(Transactions::new(pool, statements));
+        Ok(PgStore { target, schema, transactions, prune_from: Mutex::default() })
+    }
+
+    /// [`connect`](Self::connect), then [`PgStore::migrate`].
+    ///
+    /// # Errors
+    /// As both.
+    pub async fn open(self, url: &str) -> Result<PgStore> {
+        let store = self.connect(url).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+}
+
+impl Default for PgOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PgStore {
+    /// Connects to a store in the schema `pingmon`: [`PgOptions::connect`] with nothing set.
+    ///
+    /// # Errors
+    /// As [`PgOptions::connect`].
+    pub async fn connect(url: &str) -> Result<Self> {
+        PgOptions::new().connect(url).await
+    }
+
+    /// Connects to a store in the schema `pingmon` and brings its tables up to date: [`PgOptions::open`] with nothing
+    /// set.
+    ///
+    /// # Errors
+    /// As [`PgOptions::open`].
+    pub async fn open(url: &str) -> Result<Self> {
+        PgOptions::new().open(url).await
+    }
+
+    /// Brings the tables to the form this program knows; makes schema and tables where there are none. All or nothing,
+    /// on a connection of its own. Of several processes that do it at once, one does it and the others wait.
+    ///
+    /// # Errors
+    /// [`Error::Config`](pingmon_core::error::Error::Config) naming `store.url` when the role may not, or the tables are
+    /// of a newer program; store errors.
+    pub async fn migrate(&self) -> Result<()> {
+        migrate::migrate(&self.target.options, &self.schema).await
+    }
+
+    /// Waits for what is running and closes all connections. Later calls fail.
+    pub async fn close(&self) {
+        self.transactions.close().await;
+    }
+
+    async fn write<T, W>(&self, action: &'static str, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, error::Result<T>> + Send + 'static,
+    {
+        self.transactions.transact(action, Access::Write, work).await
+    }
+
+    async fn read<T, W>(&self, action: &'static str, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, error::Result<T>> + Send + 'static,
+    {
+        self.transactions.transact(action, Access::Read, work).await
+    }
+}
+
+impl fmt::Debug for PgStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PgStore").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}

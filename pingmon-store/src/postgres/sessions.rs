@@ -1,0 +1,135 @@
+//! Sessions: joining, renewing, ending. What they own is the business of `claims` and `outbox`.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use pingmon_core::{
+    error::{Error, Result},
+    id::SessionId,
+    store::claims::{Renewal, Session, SessionInfo},
+    time::Timestamp,
+};
+use uuid::Uuid;
+
+use super::{PgStore, transactions::Transaction};
+use crate::error;
+
+const NOW: &str = "SELECT {schema}.clock()";
+
+/// The store's clock.
+pub(super) async fn now(tx: &mut Transaction<'_>) -> error::Result<Timestamp> {
+    let now: DateTime<Utc> = tx.values(NOW).fetch_one(tx.conn()).await?;
+    Ok(now.into())
+}
+
+// What holds the row keeps the session from being ended (FOR UPDATE), not from being renewed.
+const HOLD: &str = "SELECT {schema}.clock() FROM {schema}.sessions
+    WHERE id = $1 AND NOT ended AND lease_until > {schema}.clock() FOR KEY SHARE";
+
+/// Keeps a session from being ended until this transaction is; answers the clock. Refuses one that isn't known or has
+/// ended.
+pub(super) async fn hold(tx: &mut Transaction<'_>, session: SessionId) -> error::Result<Timestamp> {
+    let now: Option<DateTime<Utc>> = tx.values(HOLD).bind(*session.as_uuid()).fetch_optional(tx.conn()).await?;
+    now.map(Timestamp::from).ok_or_else(|| Error::SessionEnded.into())
+}
+
+// A session whose work is being stored is left to the next one who looks.
+const END_EXPIRED: &str = "WITH expired AS MATERIALIZED (
+        SELECT id FROM {schema}.sessions WHERE NOT ended AND lease_until <= {schema}.clock() FOR UPDATE SKIP LOCKED)
+    UPDATE {schema}.sessions s SET ended = true FROM expired WHERE s.id = expired.id RETURNING s.id";
+
+/// Ends the sessions whose lease ran out: before whatever asks what nobody owns.
+pub(super) async fn end_expired(tx: &mut Transaction<'_>) -> error::Result<()> {
+    let ended: Vec<Uuid> = tx.values(END_EXPIRED).fetch_all(tx.conn()).await?;
+    free(tx, ended).await
+}
+
+const END: &str = "WITH ending AS MATERIALIZED (
+        SELECT id FROM {schema}.sessions WHERE id = $1 AND NOT ended FOR UPDATE)
+    UPDATE {schema}.sessions s SET ended = true, lease_until = least(s.lease_until, {schema}.clock())
+    FROM ending WHERE s.id = ending.id RETURNING s.id";
+
+const FREE_MONITORS: &str = "WITH owned AS MATERIALIZED (
+        SELECT monitor FROM {schema}.schedule WHERE owner = ANY($1) ORDER BY monitor FOR UPDATE)
+    UPDATE {schema}.schedule s SET owner = NULL FROM owned WHERE s.monitor = owned.monitor";
+const FREE_DELIVERIES: &str =
+    "UPDATE {schema}.deliveries SET taken_by = NULL WHERE state = 'pending' AND taken_by = ANY($1)";
+
+/// Frees all that names sessions which have ended.
+async fn free(tx: &mut Transaction<'_>, ended: Vec<Uuid>) -> error::Result<()> {
+    if !ended.is_empty() {
+        tx.query(FREE_MONITORS).bind(&ended).execute(tx.conn()).await?;
+        tx.query(FREE_DELIVERIES).bind(&ended).execute(tx.conn()).await?;
+    }
+    Ok(())
+}
+
+// A row that has ended stays as it is: the statement then changes nothing.
+const RENEW: &str = "INSERT INTO {schema}.sessions AS s (id, host, version, capacity, held, joined_at, lease_until)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (id) DO UPDATE SET host = $2, version = $3, capacity = $4, held = $5, lease_until = $7
+        WHERE NOT s.ended AND s.lease_until > {schema}.clock()";
+const ACTIVE_MONITORS: &str = "SELECT count(*) FROM {schema}.monitors WHERE state = 'active'";
+
+pub(super) async fn renew(store: &PgStore, info: &SessionInfo, ttl: Duration) -> Result<Renewal> {
+    let info = info.clone();
+    let renewal = store.write("renew the session", move |mut tx| {
+        Box::pin(async move {
+            let now = now(&mut tx).await?;
+            let lease_until = now + ttl;
+            let renew = tx.query(RENEW).bind(*info.id.as_uuid()).bind(info.host).bind(info.version);
+            let renew = renew.bind(i64::from(info.capacity)).bind(i64::from(info.held));
+            let renew = renew.bind(now.to_datetime()).bind(lease_until.to_datetime());
+            if renew.execute(tx.conn()).await?.rows_affected() == 0 {
+                return Err(Error::SessionEnded.into());
+            }
+            let sessions = living(&mut tx).await?;
+            let monitors: i64 = tx.values(ACTIVE_MONITORS).fetch_one(tx.conn()).await?;
+            Ok(Renewal::new(now, lease_until, sessions, monitors.unsigned_abs()))
+        })
+    });
+    renewal.await
+}
+
+pub(super) async fn leave(store: &PgStore, session: SessionId) -> Result<()> {
+    let left = store.write("end the session", move |mut tx| {
+        Box::pin(async move {
+            let ended: Vec<Uuid> = tx.values(END).bind(*session.as_uuid()).fetch_all(tx.conn()).await?;
+            free(&mut tx, ended).await
+        })
+    });
+    left.await
+}
+
+pub(super) async fn sessions(store: &PgStore) -> Result<Vec<Session>> {
+    store.read("list the sessions", |mut tx| Box::pin(async move { living(&mut tx).await })).await
+}
+
+const LIVING: &str = "SELECT id, host, version, capacity, held, joined_at, lease_until FROM {schema}.sessions
+    WHERE NOT ended AND lease_until > {schema}.clock() ORDER BY id";
+
+/// All living sessions, by id.
+async fn living(tx: &mut Transaction<'_>) -> error::Result<Vec<Session>> {
+    let rows: Vec<SessionRow> = tx.rows(LIVING).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(SessionRow::into_session).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct SessionRow {
+    id: Uuid,
+    host: String,
+    version: String,
+    capacity: i64,
+    held: i64,
+    joined_at: DateTime<Utc>,
+    lease_until: DateTime<Utc>,
+}
+
+impl SessionRow {
+    fn into_session(self) -> Session {
+        let capacity = u32::try_from(self.capacity).unwrap_or(u32::MAX);
+        let mut info = SessionInfo::new(SessionId::from_uuid(self.id), self.host, self.version, capacity);
+        info.held = u32::try_from(self.held).unwrap_or(u32::MAX);
+        Session::new(info, self.joined_at.into(), self.lease_until.into())
+    }
+}

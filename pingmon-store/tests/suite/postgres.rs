@@ -1,0 +1,153 @@
+//! The store laws over a real PostgreSQL, and the server that the other modules try it on: the one that `DATABASE_URL`
+//! names, else a cluster of our own. Each test has a schema of its own.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use pgtemp::{PgTempDB, PgTempDBBuilder};
+use pingmon_core::{
+    conformance::{Harness, SteeredClock},
+    store::Store,
+    time::{Clock as _, Timestamp},
+};
+use pingmon_store::postgres::{PgOptions, PgStore};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tokio::time::{Instant, sleep};
+
+/// A running server.
+struct Server {
+    url: String,
+    _cluster: Option<PgTempDB>,
+}
+
+/// The server of this binary: started for the first that asks, stopped after the last.
+async fn server() -> Arc<Server> {
+    static RUNNING: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    let server = {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.upgrade().unwrap_or_else(|| {
+            let started = Arc::new(Server::start());
+            *running = Arc::downgrade(&started);
+            started
+        })
+    };
+    let starting = Instant::now();
+    while let Err(error) = PgConnection::connect(&server.url).await {
+        assert!(starting.elapsed() < Duration::from_secs(30), "PostgreSQL doesn't answer: {error}");
+        sleep(Duration::from_millis(20)).await;
+    }
+    server
+}
+
+impl Server {
+    #[allow(clippy::disallowed_methods, reason = "whoever runs the tests may say where")]
+    fn start() -> Self {
+        if let Ok(url) = env::var("DATABASE_URL") {
+            return Self { url, _cluster: None };
+        }
+        let builder = PgTempDBBuilder::new().with_config_param("max_connections", "200");
+        let builder = builder.with_config_param("fsync", "off");
+        let cluster = match programs() {
+            Some(directory) => builder.with_bin_path(directory).start(),
+            None => builder.start(),
+        };
+        Self { url: cluster.connection_uri(), _cluster: Some(cluster) }
+    }
+}
+
+/// Debian keeps the newest server's programs off the `PATH`.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+    let newest = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max()?;
+    Some(format!("/usr/lib/postgresql/{newest}/bin").into())
+}
+
+/// A place for one store: a schema that nobody else uses, on a server that lives as long.
+pub(crate) struct Place {
+    server: Arc<Server>,
+    pub(crate) schema: String,
+}
+
+impl Place {
+    pub(crate) async fn new() -> Self {
+        let schema = format!("pingmon_{:016x}", fastrand::u64(..));
+        Self { server: server().await, schema }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.server.url
+    }
+
+    pub(crate) async fn open(&self) -> PgStore {
+        PgOptions::new().schema(&self.schema).connections(4).open(self.url()).await.unwrap()
+    }
+
+    /// A connection beside the store's, to look behind its back.
+    pub(crate) async fn connect(&self) -> PgConnection {
+        PgConnection::connect(self.url()).await.unwrap()
+    }
+
+    /// Runs statements in which `{schema}` stands for the schema, behind the store's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let sql = sql.replace("{schema}", &self.schema);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connect().await).await.unwrap();
+    }
+}
+
+struct PgHarness {
+    store: Arc<PgStore>,
+    second: Arc<PgStore>,
+    place: Place,
+    /// Where the clock of the store looks.
+    hand: tokio::sync::Mutex<PgConnection>,
+}
+
+impl PgHarness {
+    /// A store whose clock shows what a table says: every statement of the store asks `clock()` of its schema.
+    async fn fresh() -> Self {
+        let place = Place::new().await;
+        let (store, second) = (Arc::new(place.open().await), Arc::new(place.open().await));
+        let start = SteeredClock::default().now();
+        let steer = format!(
+            "CREATE UNLOGGED TABLE {{schema}}.steered AS SELECT timestamptz '{start}' AS at;
+            CREATE OR REPLACE FUNCTION {{schema}}.clock() RETURNS timestamptz LANGUAGE sql VOLATILE
+                AS 'SELECT at FROM {{schema}}.steered'"
+        );
+        place.execute(&steer).await;
+        let hand = tokio::sync::Mutex::new(place.connect().await);
+        Self { store, second, place, hand }
+    }
+
+    fn sql(&self, sql: &str) -> AssertSqlSafe<String> {
+        AssertSqlSafe(sql.replace("{schema}", &self.place.schema))
+    }
+}
+
+#[async_trait]
+impl Harness for PgHarness {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store) as Arc<dyn Store>
+    }
+
+    fn second(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.second) as Arc<dyn Store>
+    }
+
+    async fn now(&self) -> Timestamp {
+        let now = sqlx::query_scalar::<_, DateTime<Utc>>(self.sql("SELECT {schema}.clock()"));
+        now.fetch_one(&mut *self.hand.lock().await).await.unwrap().into()
+    }
+
+    async fn advance(&self, by: Duration) {
+        let advance = sqlx::query(self.sql("UPDATE {schema}.steered SET at = at + $1"));
+        advance.bind(by).execute(&mut *self.hand.lock().await).await.unwrap();
+    }
+}
+
+pingmon_core::conformance_tests!(PgHarness::fresh().await);
