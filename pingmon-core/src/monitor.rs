@@ -1,6 +1,10 @@
 //! The standing definition of what is watched. What a run found lives in `outcome`, what follows in `incident`.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -200,6 +204,22 @@ impl Definition {
             _ => Ok(()),
         }
     }
+}
+
+/// Refuses definitions that can't stand beside each other in one call of a store: one out of its limits, or a name that
+/// occurs twice.
+///
+/// # Errors
+/// [`Error::Config`] for the first that is wrong.
+pub fn validate_all(definitions: &[Definition]) -> Result<()> {
+    let mut names = BTreeSet::new();
+    definitions.iter().try_for_each(|definition| {
+        definition.validate()?;
+        if names.insert(definition.name.as_str()) {
+            return Ok(());
+        }
+        Err(Error::config("name", format!("\"{}\" occurs twice: give each monitor a name of its own", definition.name)))
+    })
 }
 
 fn name(field: &str, text: &str) -> Result<()> {

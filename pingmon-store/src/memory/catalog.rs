@@ -25,12 +25,12 @@ use super::{MemoryStore, Tables, Watched};
 #[async_trait]
 impl Catalog for MemoryStore {
     async fn put(&self, definitions: Vec<Definition>) -> Result<Vec<Put>> {
-        validate(&definitions)?;
+        monitor::validate_all(&definitions)?;
         Ok(self.transact(|tables, now| tables.put(definitions, now)))
     }
 
     async fn reconcile(&self, origin: &Origin, definitions: Vec<Definition>) -> Result<Vec<Put>> {
-        validate(&definitions)?;
+        monitor::validate_all(&definitions)?;
         Ok(self.transact(|tables, now| {
             let kept: BTreeSet<_> = definitions.iter().map(|definition| definition.name.clone()).collect();
             let mut puts = tables.put(definitions, now);
@@ -80,18 +80,6 @@ impl Catalog for MemoryStore {
             named.filter_map(|(_, id)| tables.watched.get(id)).map(overview).collect()
         }))
     }
-}
-
-/// Refuses definitions out of their limits and names that occur twice.
-fn validate(definitions: &[Definition]) -> Result<()> {
-    let mut names = BTreeSet::new();
-    definitions.iter().try_for_each(|definition| {
-        definition.validate()?;
-        if names.insert(definition.name.as_str()) {
-            return Ok(());
-        }
-        Err(Error::config("name", format!("\"{}\" occurs twice: give each monitor a name of its own", definition.name)))
-    })
 }
 
 fn unknown(id: MonitorId) -> Error {

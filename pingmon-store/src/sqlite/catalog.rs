@@ -108,7 +108,7 @@ const LIST: &str = select!("WHERE m.name > ?1 AND m.state <> 'retired' ORDER BY 
 const DELETE: &str = "DELETE FROM pingmon_monitors WHERE id = ?";
 
 fn prepare(action: &'static str, definitions: Vec<Definition>) -> Result<Vec<NewDefinition>> {
-    definitions::validate(&definitions)?;
+    monitor::validate_all(&definitions)?;
     let written: error::Result<_> = definitions.into_iter().map(NewDefinition::new).collect();
     written.map_err(|failure| failure.into_error(action, |_| false))
 }

@@ -1,9 +1,8 @@
 //! Adding and editing monitors: many at once, in few statements.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use pingmon_core::{
-    error::{Error, Result},
     id::MonitorId,
     monitor::{self, Definition},
     store::catalog::{Change, Put},
@@ -29,18 +28,6 @@ impl NewDefinition {
         let json = to_json("definition of a monitor", &definition)?;
         Ok(Self { definition, json })
     }
-}
-
-/// Refuses definitions out of their limits and names that occur twice.
-pub(super) fn validate(definitions: &[Definition]) -> Result<()> {
-    let mut names = BTreeSet::new();
-    definitions.iter().try_for_each(|definition| {
-        definition.validate()?;
-        if names.insert(definition.name.as_str()) {
-            return Ok(());
-        }
-        Err(Error::config("name", format!("\"{}\" occurs twice: give each monitor a name of its own", definition.name)))
-    })
 }
 
 /// Adds or edits monitors by name; answers in the order of `definitions`.
