@@ -2,6 +2,7 @@
 
 mod check;
 mod program;
+mod reference;
 mod reload;
 mod run;
 mod usage;
