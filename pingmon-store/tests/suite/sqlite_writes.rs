@@ -3,6 +3,7 @@
 use std::{borrow::Cow, collections::HashMap, future::Future, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use pingmon_core::{
+    error::Result,
     id::SessionId,
     monitor::Definition,
     outcome::Outcome,
@@ -58,10 +59,7 @@ async fn two_stores_on_one_file_share_the_monitors_and_run_each_slot_once() {
         }
         for _ in 0..ROUNDS {
             for claims in held.chunks_mut(50) {
-                let batch: Vec<_> = claims.iter().map(completion).collect();
-                let verdicts = store.complete(session, &batch).await.unwrap();
-                assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Accepted));
-                claims.iter_mut().for_each(|claim| claim.slot = claim.slot + EVERY);
+                round(&store, session, claims).await.unwrap();
             }
         }
         held.len()
@@ -133,4 +131,51 @@ async fn writes_that_are_dropped_half_way_leave_no_transaction_open() {
 /// Renews, and answers how many monitors there are.
 async fn joined_again(store: &SqliteStore, session: SessionId) -> u64 {
     store.renew(&SessionInfo::new(session, "host", "1.0.0", 1), LEASE).await.unwrap().monitors
+}
+
+#[tokio::test]
+#[ignore = "wants a TMPDIR without much room: a file system of 2 MB, as of `mount -t tmpfs -o size=2m`"]
+async fn a_file_system_without_room_loses_no_acknowledged_run_and_is_recovered_from_without_restart() {
+    const MONITORS: usize = 100;
+    let place = Place::new();
+    let ballast = place.path().with_file_name("ballast");
+    std::fs::write(&ballast, vec![0; 512 * 1024]).unwrap();
+    let store = place.open().await;
+    add(&store, MONITORS).await;
+    let session = joined(&store).await;
+    let mut claims = claim(&store, session, MONITORS).await;
+    let mut acknowledged = 0;
+    let error = loop {
+        match round(&store, session, &mut claims).await {
+            Ok(()) => acknowledged += 1,
+            Err(error) => break error,
+        }
+        assert!(acknowledged < 10_000, "this file system has too much room");
+    };
+    println!("{acknowledged} rounds, then: {}", error.chain());
+    assert!(error.is_retryable(), "{}", error.chain());
+    for _ in 0..5 {
+        let error = round(&store, session, &mut claims).await.unwrap_err();
+        assert!(error.is_retryable(), "{}", error.chain());
+    }
+    for claim in &claims {
+        let records = store.records(claim.monitor.id, None, 10_000).await.unwrap().len();
+        assert_eq!(records, acknowledged, "reads go on, and nothing of a refused batch is kept");
+    }
+    std::fs::remove_file(ballast).unwrap();
+    round(&store, session, &mut claims).await.expect("with room the same call succeeds");
+    for claim in &claims {
+        assert_eq!(store.records(claim.monitor.id, None, 10_000).await.unwrap().len(), acknowledged + 1);
+    }
+    let check = sqlx::query_scalar::<_, String>("PRAGMA integrity_check");
+    assert_eq!(check.fetch_one(&mut place.connect().await).await.unwrap(), "ok");
+}
+
+/// Completes the pending slot of every monitor; when that is stored, the claims are for the next one.
+async fn round(store: &SqliteStore, session: SessionId, claims: &mut [Claim]) -> Result<()> {
+    let batch: Vec<_> = claims.iter().map(completion).collect();
+    let verdicts = store.complete(session, &batch).await?;
+    assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Accepted), "{verdicts:?}");
+    claims.iter_mut().for_each(|claim| claim.slot = claim.slot + EVERY);
+    Ok(())
 }
