@@ -48,6 +48,8 @@ impl Target {
     /// Opens a pool of up to `connections`, one of them at once.
     pub(super) async fn pool(&self, connections: u32) -> Result<PgPool> {
         let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
+        // Each use begins with a statement that tells, see `transactions`.
+        let pool = pool.test_before_acquire(false);
         pool.connect_with(self.options.clone()).await.map_err(open_error)
     }
 }

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use pingmon_core::error::Error;
 use sqlx::{
     FromRow, PgConnection, PgPool, Postgres,
+    pool::PoolConnection,
     postgres::{PgArguments, PgRow},
     query::{Query, QueryAs, QueryScalar},
 };
@@ -83,8 +84,8 @@ impl Transactions {
     where
         W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, Result<T>>,
     {
-        let mut conn = self.pool.acquire().await?;
-        let (answer, ended) = match timeout(DEADLINE, transact(&mut conn, &self.statements, access, work)).await {
+        let mut conn = self.begin(access).await?;
+        let (answer, ended) = match timeout(DEADLINE, commit(&mut conn, &self.statements, work)).await {
             Ok(Ok(answer)) => (Ok(answer), true),
             Ok(Err(failure)) => (Err(failure), roll_back(&mut conn).await),
             Err(_) => (Err(silence().into()), false),
@@ -95,17 +96,33 @@ impl Transactions {
         }
         answer
     }
+
+    /// A connection in a new transaction. Those in the pool may have died since they were used (the server was started
+    /// anew): nothing has been asked of them, so the next one serves, at last a fresh one.
+    async fn begin(&self, access: Access) -> sqlx::Result<PoolConnection<Postgres>> {
+        let begin = match access {
+            Access::Read => BEGIN_READ,
+            Access::Write => BEGIN_WRITE,
+        };
+        let mut old = self.pool.size();
+        loop {
+            let mut conn = self.pool.acquire().await?;
+            let begun =
+                timeout(DEADLINE, sqlx::raw_sql(begin).execute(&mut *conn)).await.unwrap_or_else(|_| Err(silence()));
+            let Err(error) = begun else { return Ok(conn) };
+            drop(conn.detach());
+            if old == 0 || !is_transient(&error) {
+                return Err(error);
+            }
+            old -= 1;
+        }
+    }
 }
 
-async fn transact<T, W>(conn: &mut PgConnection, statements: &Statements, access: Access, work: W) -> Result<T>
+async fn commit<T, W>(conn: &mut PgConnection, statements: &Statements, work: W) -> Result<T>
 where
     W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, Result<T>>,
 {
-    let begin = match access {
-        Access::Read => BEGIN_READ,
-        Access::Write => BEGIN_WRITE,
-    };
-    sqlx::raw_sql(begin).execute(&mut *conn).await?;
     let answer = work(Transaction { conn: &mut *conn, statements }).await?;
     sqlx::raw_sql("COMMIT").execute(conn).await?;
     Ok(answer)

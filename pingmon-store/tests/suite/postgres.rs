@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 /// A running server.
 struct Server {
     url: String,
-    _cluster: Option<PgTempDB>,
+    cluster: Option<PgTempDB>,
 }
 
 /// The server of this binary: started for the first that asks, stopped after the last.
@@ -49,7 +49,7 @@ impl Server {
     #[allow(clippy::disallowed_methods, reason = "whoever runs the tests may say where")]
     fn start() -> Self {
         if let Ok(url) = env::var("DATABASE_URL") {
-            return Self { url, _cluster: None };
+            return Self { url, cluster: None };
         }
         let builder = PgTempDBBuilder::new().with_config_param("max_connections", "200");
         let builder = builder.with_config_param("fsync", "off");
@@ -57,7 +57,11 @@ impl Server {
             Some(directory) => builder.with_bin_path(directory).start(),
             None => builder.start(),
         };
-        Self { url: cluster.connection_uri(), _cluster: Some(cluster) }
+        Self { url: cluster.connection_uri(), cluster: Some(cluster) }
+    }
+
+    fn is_ours(&self) -> bool {
+        self.cluster.is_some()
     }
 }
 
@@ -98,9 +102,36 @@ impl Place {
         let sql = sql.replace("{schema}", &self.schema);
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connect().await).await.unwrap();
     }
+
+    /// How many locks transactions hold on the schema's tables.
+    pub(crate) async fn locks(&self) -> i64 {
+        let locks = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+            WHERE relnamespace = $1::text::regnamespace",
+        );
+        locks.bind(&self.schema).fetch_one(&mut self.connect().await).await.unwrap()
+    }
 }
 
-struct PgHarness {
+impl Drop for Place {
+    /// Leaves nothing behind on a server that isn't ours.
+    fn drop(&mut self) {
+        if self.server.is_ours() {
+            return;
+        }
+        let (url, drop) = (self.server.url.clone(), format!("DROP SCHEMA IF EXISTS {} CASCADE", self.schema));
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut conn = PgConnection::connect(&url).await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut conn).await.unwrap();
+            });
+        });
+        let _ = dropping.join();
+    }
+}
+
+pub(crate) struct PgHarness {
     store: Arc<PgStore>,
     second: Arc<PgStore>,
     place: Place,
@@ -109,10 +140,23 @@ struct PgHarness {
 }
 
 impl PgHarness {
-    /// A store whose clock shows what a table says: every statement of the store asks `clock()` of its schema.
     async fn fresh() -> Self {
         let place = Place::new().await;
-        let (store, second) = (Arc::new(place.open().await), Arc::new(place.open().await));
+        let (store, second) = (place.open().await, place.open().await);
+        Self::steered(place, store, second).await
+    }
+
+    /// The store by a second handle, which leaves nothing prepared on its connections.
+    pub(crate) async fn pooled() -> Self {
+        let place = Place::new().await;
+        let second = place.open().await;
+        let url = format!("{}?pooler=transaction", place.url());
+        let store = PgOptions::new().schema(&place.schema).connections(4).connect(&url).await.unwrap();
+        Self::steered(place, store, second).await
+    }
+
+    /// A store whose clock shows what a table says: every statement of the store asks `clock()` of its schema.
+    async fn steered(place: Place, store: PgStore, second: PgStore) -> Self {
         let start = SteeredClock::default().now();
         let steer = format!(
             "CREATE UNLOGGED TABLE {{schema}}.steered AS SELECT timestamptz '{start}' AS at;
@@ -121,7 +165,7 @@ impl PgHarness {
         );
         place.execute(&steer).await;
         let hand = tokio::sync::Mutex::new(place.connect().await);
-        Self { store, second, place, hand }
+        Self { store: Arc::new(store), second: Arc::new(second), place, hand }
     }
 
     fn sql(&self, sql: &str) -> AssertSqlSafe<String> {
