@@ -15,6 +15,16 @@ use sqlx::{
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Rows that may wait between the connection's thread and its reader.
 const ROW_BUFFER: usize = 1_024;
+/// Pages in the WAL at which it is folded into the file: 16 MB. The runs of a batch lie far apart in the file, so a page
+/// is often written again soon, and is then copied once.
+const WAL_PAGES: &str = "4000";
+/// What the WAL is cut to after a large transaction has made it longer, in bytes.
+const WAL_KEPT_BYTES: &str = "67108864";
+/// Page cache of the connection that writes: 16 MB, in SQLite's negative KiB.
+const WRITER_CACHE: &str = "-16000";
+/// How often, and with which pause between, a new file is tried while another process makes it: 5 s in all.
+const WAL_TRIES: u32 = 100;
+const WAL_PAUSE: Duration = Duration::from_millis(50);
 /// Statements kept prepared on a connection: more than this store has.
 const STATEMENTS: usize = 128;
 
@@ -51,22 +61,36 @@ impl Location {
         Ok(Self::File(path))
     }
 
-    /// Opens a connection that may write.
+    /// Opens the first connection that may write; makes the file if it isn't there.
+    pub(super) async fn create(&self) -> sqlx::Result<SqliteConnection> {
+        let options = self.writing().create_if_missing(true);
+        for _ in 0..WAL_TRIES {
+            match options.connect().await {
+                // Switching a new file to WAL doesn't wait for another process that does the same.
+                Err(error) if is_busy(&error) => tokio::time::sleep(WAL_PAUSE).await,
+                answer => return answer,
+            }
+        }
+        options.connect().await
+    }
+
+    /// Opens a connection that may write in place of a lost one. If the file is gone, that is an error and no reason to
+    /// begin an empty one.
     pub(super) async fn open_writer(&self) -> sqlx::Result<SqliteConnection> {
+        self.writing().connect().await
+    }
+
+    fn writing(&self) -> SqliteConnectOptions {
         // With synchronous = FULL each commit reaches the disk before it is answered: a run that was acknowledged is
         // there after a power cut. NORMAL would spare that wait, but commits are batched, so it is paid once a batch.
-        let options = self.options().create_if_missing(true).synchronous(SqliteSynchronous::Full);
+        let options = self.options().synchronous(SqliteSynchronous::Full);
         match self {
-            Self::Memory => options.in_memory(true).connect().await,
-            Self::File(_) => {
-                let options = options.journal_mode(SqliteJournalMode::Wal).pragma("wal_autocheckpoint", "4000");
-                let options = options.pragma("journal_size_limit", "67108864").pragma("cache_size", "-16000");
-                match options.connect().await {
-                    // Switching a new file to WAL doesn't wait for another process that does the same.
-                    Err(error) if is_busy(&error) => options.connect().await,
-                    answer => answer,
-                }
-            }
+            Self::Memory => options.in_memory(true),
+            Self::File(_) => options
+                .journal_mode(SqliteJournalMode::Wal)
+                .pragma("wal_autocheckpoint", WAL_PAGES)
+                .pragma("journal_size_limit", WAL_KEPT_BYTES)
+                .pragma("cache_size", WRITER_CACHE),
         }
     }
 

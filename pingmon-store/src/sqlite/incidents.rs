@@ -56,25 +56,27 @@ pub(super) async fn write(conn: &mut SqliteConnection, incidents: &[Incident]) -
 }
 
 macro_rules! select {
-    ($($where:literal),+) => {
+    ($($rest:literal),+) => {
         concat!(
             "SELECT id, monitor, about, level, failing_since, opened_at, opened_slot, message, closed_at, closed
-            FROM pingmon_incidents WHERE ",
-            $($where),+
+            FROM pingmon_incidents ",
+            $($rest),+
         )
     };
 }
 macro_rules! latest {
-    ($where:literal) => {
-        select!($where, "opened_at < ?2 ORDER BY opened_at DESC, id DESC LIMIT ?3")
+    ($rest:literal) => {
+        select!($rest, "opened_at < ?2 ORDER BY opened_at DESC, id DESC LIMIT ?3")
     };
 }
 
-const ONE: &str = select!("id = ?1");
-const ALL: &str = latest!("");
-const OPEN: &str = latest!("closed_at IS NULL AND ");
-const OF_MONITOR: &str = latest!("monitor = ?1 AND ");
-const OPEN_OF_MONITOR: &str = latest!("monitor = ?1 AND closed_at IS NULL AND ");
+const ONE: &str = select!("WHERE id = ?1");
+const ALL: &str = latest!("WHERE ");
+// The few that are open, instead of all that ever were.
+const OPEN: &str = latest!("INDEXED BY pingmon_incidents_open WHERE closed_at IS NULL AND ");
+const OF_MONITOR: &str = latest!("WHERE monitor = ?1 AND ");
+const OPEN_OF_MONITOR: &str =
+    latest!("INDEXED BY pingmon_incidents_open WHERE monitor = ?1 AND closed_at IS NULL AND ");
 
 async fn list(conn: &mut SqliteConnection, filter: IncidentFilter, limit: usize) -> error::Result<Vec<Incident>> {
     let statement = match (filter.monitor, filter.open) {

@@ -92,7 +92,7 @@ impl SqliteOptions {
     /// no SQLite database or can't be written, or its tables are of a newer program; store errors.
     pub async fn open(self, url: &str) -> Result<SqliteStore> {
         let location = Location::parse(url)?;
-        let mut connection = location.open_writer().await.map_err(|error| open_error(&location, error))?;
+        let mut connection = location.create().await.map_err(|error| open_error(&location, error))?;
         migrate::migrate(&location, &mut connection).await?;
         Ok(SqliteStore {
             clock: self.clock,
