@@ -6,28 +6,34 @@ use pingmon_core::{
     error::{Error, Result},
     store::Store,
 };
-use pingmon_store::sqlite::SqliteStore;
+use pingmon_store::{postgres::PgStore, sqlite::SqliteStore};
 
 /// An open store, which is to be closed at the end.
 pub(crate) enum Opened {
     /// In an SQLite file.
     Sqlite(Arc<SqliteStore>),
+    /// In a PostgreSQL database.
+    Postgres(Arc<PgStore>),
 }
 
 impl Opened {
-    /// Opens the store of a URL.
+    /// Opens the store of a URL and brings its tables up to date.
     ///
     /// # Errors
     /// [`Error::Config`] when no store has such a URL; store errors when it can't be opened.
     pub(crate) async fn open(url: &str) -> Result<Self> {
         check_url(url).map_err(|reason| Error::config("store.url", reason))?;
-        Ok(Self::Sqlite(Arc::new(SqliteStore::open(url).await?)))
+        Ok(match url.starts_with("sqlite:") {
+            true => Self::Sqlite(Arc::new(SqliteStore::open(url).await?)),
+            false => Self::Postgres(Arc::new(PgStore::open(url).await?)),
+        })
     }
 
     /// The store.
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         match self {
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn Store>,
+            Self::Postgres(store) => Arc::clone(store) as Arc<dyn Store>,
         }
     }
 
@@ -35,6 +41,7 @@ impl Opened {
     pub(crate) async fn close(self) {
         match self {
             Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
         }
     }
 }
@@ -45,21 +52,19 @@ impl Opened {
 /// What is wrong with it, without repeating it: it may hold a password.
 pub(crate) fn check_url(url: &str) -> Result<(), String> {
     match url.split_once(':') {
-        Some(("sqlite", "")) => Err("names no file: write \"sqlite:pingmon.db\"".to_owned()),
-        Some(("sqlite", _)) => Ok(()),
-        Some(("postgres" | "postgresql", _)) => {
-            Err("PostgreSQL is not supported by this build yet: write \"sqlite:pingmon.db\"".to_owned())
+        Some(("sqlite", file)) if !file.is_empty() => Ok(()),
+        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(()),
+        _ => {
+            Err("names no store: write \"sqlite:pingmon.db\" or \"postgres://user:password@host/database\"".to_owned())
         }
-        _ => Err("names no store that is known: write \"sqlite:pingmon.db\"".to_owned()),
     }
 }
 
-/// The URL as it may be shown: without user and password.
+/// The URL as it may be shown: without user, password and parameters.
 pub(crate) fn describe(url: &str) -> String {
-    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
-        Some((scheme, rest)) => format!("{scheme}://{rest}"),
-        None => url.to_owned(),
-    }
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+    format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, rest)| rest))
 }
 
 #[cfg(test)]
@@ -68,13 +73,22 @@ mod tests {
 
     #[test]
     fn a_url_is_shown_without_its_password() {
-        assert_eq!(describe("postgres://me:pass@word@db/x"), "postgres://db/x");
+        assert_eq!(describe("postgres://me:pass@word@db/x?password=y"), "postgres://db/x");
         assert_eq!(describe("sqlite:pingmon.db"), "sqlite:pingmon.db");
     }
 
     #[test]
+    fn a_url_of_a_known_store_is_taken() {
+        for good in
+            ["sqlite:pingmon.db", "sqlite::memory:", "postgres://db/x", "postgresql://me:pw@db:5432/x?sslmode=require"]
+        {
+            check_url(good).unwrap();
+        }
+    }
+
+    #[test]
     fn a_url_of_no_known_store_is_refused_without_repeating_it() {
-        for bad in ["", "pingmon.db", "mysql://me:secret@x/y", "sqlite:", "postgres://me:secret@x/y"] {
+        for bad in ["", "pingmon.db", "mysql://me:secret@x/y", "sqlite:", "postgres:me:secret@x/y"] {
             let reason = check_url(bad).unwrap_err();
             assert!(reason.contains("sqlite:pingmon.db") && !reason.contains("secret"), "{reason}");
         }

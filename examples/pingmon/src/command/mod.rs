@@ -33,7 +33,10 @@ pub(crate) enum Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Broken(error.chain())
+        match error {
+            Error::Config { field, reason } => Self::Usage(format!("{field}: {reason}")),
+            error => Self::Broken(error.chain()),
+        }
     }
 }
 

@@ -37,6 +37,10 @@ use crate::{
     store::{self, Opened},
 };
 
+/// How long a store that can't be reached is waited for at the start.
+const STORE_PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait before it is tried again.
+const STORE_RETRY: Duration = Duration::from_secs(1);
 /// How long connections to the page may take to end.
 const WEB_GRACE: Duration = Duration::from_secs(2);
 
@@ -55,28 +59,62 @@ pub(crate) fn run(args: Run) -> Result<ExitCode, Failure> {
 }
 
 async fn serve(file: Option<PathBuf>) -> Result<(), Failure> {
-    let signals = Signals::listen().map_err(|e| Failure::Broken(format!("failed to listen to signals: {e}")))?;
-    let (mut config, listener) = match &file {
+    let mut signals = Signals::listen().map_err(|e| Failure::Broken(format!("failed to listen to signals: {e}")))?;
+    let (config, listener, opened) = tokio::select! {
+        ready = prepare(file.as_deref()) => ready?,
+        () = signals.stop() => {
+            info!("stopped before anything was started");
+            return Ok(());
+        }
+    };
+    let done = watch(file, config, listener, opened.store(), signals).await;
+    opened.close().await;
+    done
+}
+
+/// Reads the config, takes the port and opens the store.
+async fn prepare(file: Option<&Path>) -> Result<(Config, TcpListener, Opened), Failure> {
+    let (config, listener) = match file {
         Some(file) => from_file(file).await?,
         None => quick_start().await?,
     };
+    let opened = open(&config.settings.store.url).await?;
+    Ok((config, listener, opened))
+}
+
+/// Opens the store; one that can't be reached, as when everything on a host starts at once, is waited for a while.
+async fn open(url: &str) -> Result<Opened, Failure> {
+    let began = Instant::now();
+    loop {
+        match Opened::open(url).await {
+            Err(error) if error.is_retryable() && began.elapsed() < STORE_PATIENCE => {
+                warn!(error = error.chain(), "the store can't be opened yet, trying again");
+                tokio::time::sleep(STORE_RETRY).await;
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
+async fn watch(
+    file: Option<PathBuf>,
+    mut config: Config,
+    listener: TcpListener,
+    store: Arc<dyn Store>,
+    signals: Signals,
+) -> Result<(), Failure> {
     let address = listener.local_addr().unwrap_or(config.settings.web.listen);
-    let opened = Opened::open(&config.settings.store.url).await?;
-    let store = opened.store();
     let monitors = std::mem::take(&mut config.monitors);
     let (watched, changes) = (monitors.len(), reconcile(&*store, monitors).await?);
     let engine = engine(&config, Arc::clone(&store))?;
     let router = router(&config.settings, Arc::clone(&store), engine.handle());
     let running = Running { file, settings: config.settings, store, handle: engine.handle() };
     print(&running.banner(address, watched, &changes))?;
-    let done = running.until_stopped(engine, listener, router, signals).await;
-    drop(running);
-    opened.close().await;
-    done
+    running.until_stopped(engine, listener, router, signals).await
 }
 
 async fn from_file(file: &Path) -> Result<(Config, TcpListener), Failure> {
-    let config = load(file)?;
+    let config = load(file.to_owned()).await?;
     let address = config.settings.web.listen;
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::Broken(format!("failed to listen on {address} (web.listen): {}", listen_hint(&error)))
@@ -108,8 +146,13 @@ fn listen_hint(error: &io::Error) -> String {
     }
 }
 
-fn load(file: &Path) -> Result<Config, Failure> {
-    Source::read(file).and_then(|source| config::load(&source, Kinds::new)).map_err(Failure::Config)
+/// Reads the file on a thread of its own: a large one takes seconds of work.
+async fn load(file: PathBuf) -> Result<Config, Failure> {
+    let read = move || Source::read(&file).and_then(|source| config::load(&source, Kinds::new));
+    match tokio::task::spawn_blocking(read).await {
+        Ok(loaded) => loaded.map_err(Failure::Config),
+        Err(broken) => Err(Failure::Broken(format!("failed to read the config: {broken}"))),
+    }
 }
 
 fn engine(config: &Config, store: Arc<dyn Store>) -> CoreResult<Engine> {
@@ -228,12 +271,10 @@ impl Running {
             warn!("nothing to reload: this is the quick start; write a pingmon.toml and start again");
             return;
         };
-        let loaded = tokio::task::spawn_blocking(move || load(&file)).await;
-        match loaded {
-            Ok(Ok(config)) => self.take_over(config).await,
-            Ok(Err(Failure::Config(problems))) => error!("kept the old config, the new one isn't good:\n{problems}"),
-            Ok(Err(Failure::Usage(reason) | Failure::Broken(reason))) => error!("kept the old config: {reason}"),
-            Err(broken) => error!("kept the old config: reading the new one failed: {broken}"),
+        match load(file).await {
+            Ok(config) => self.take_over(config).await,
+            Err(Failure::Config(problems)) => error!("kept the old config, the new one isn't good:\n{problems}"),
+            Err(Failure::Usage(reason) | Failure::Broken(reason)) => error!("kept the old config: {reason}"),
         }
     }
 

@@ -41,4 +41,8 @@ impl Signals {
             _ = self.hangup.recv() => Asked::Reload,
         }
     }
+    /// Returns when it is asked to stop.
+    pub(super) async fn stop(&mut self) {
+        while self.next().await == Asked::Reload {}
+    }
 }

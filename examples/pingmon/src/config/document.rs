@@ -48,18 +48,19 @@ impl<'t> Document<'t> {
         (value, findings)
     }
 
-    /// Findings with their lines and columns. `config` is asked for the names of monitors and notifiers.
-    pub(crate) fn locate(&self, findings: &[Finding], config: &Value) -> Problems {
+    /// Findings with their lines and columns.
+    pub(crate) fn locate(&self, findings: &[Finding]) -> Problems {
+        let (written, _) = self.to_json();
         let problems = findings.iter().map(|finding| {
-            let subject = subject(&finding.path, config);
-            self.lines.problem(self.place(finding).start, finding.path.to_string(), subject, finding.message.clone())
+            let see = finding.see.as_ref().map(|other| {
+                let (line, _) = self.lines.position(self.place(&Finding::new(other.clone(), "")).start);
+                format!(" (see line {line})")
+            });
+            let message = format!("{}{}", finding.message, see.unwrap_or_default());
+            let subject = subject(&finding.path, &written);
+            self.lines.problem(self.place(finding).start, finding.path.to_string(), subject, message)
         });
         Problems::new(self.name, problems.collect())
-    }
-
-    /// The line of a path, for messages that point elsewhere.
-    pub(crate) fn line(&self, path: &Path) -> usize {
-        self.lines.position(self.place(&Finding::new(path.clone(), "")).start).0
     }
 
     /// Where a finding stands: the value or key itself, or the nearest table above something that isn't there. What a
@@ -119,10 +120,10 @@ impl<'d, 't> Node<'d, 't> {
     }
 }
 
-/// A path as people read it: `monitor "shop api": http.url`.
-fn subject(path: &Path, config: &Value) -> String {
+/// A path as people read it: `monitor "shop api": http.url`, by the name that is written.
+fn subject(path: &Path, written: &Value) -> String {
     let item = path.item();
-    let name = item.to("name").get(config).and_then(Value::as_str).filter(|name| !name.trim().is_empty());
+    let name = item.to("name").get(written).and_then(Value::as_str).filter(|name| !name.trim().is_empty());
     let ([what, _, ..], Some(name)) = (path.steps(), name) else { return path.to_string() };
     let field = path.below(&item).to_string();
     let separator = if field.is_empty() { "" } else { ": " };
@@ -198,7 +199,7 @@ mod tests {
 
     fn place(path: &[&str], mark: Mark) -> (usize, usize) {
         let document = Document::parse("f", TEXT).unwrap();
-        let finding = Finding { path: Path::new(path.iter().copied()), mark, message: String::new() };
+        let finding = Finding { mark, ..Finding::new(Path::new(path.iter().copied()), "") };
         document.lines.position(document.place(&finding).start)
     }
 

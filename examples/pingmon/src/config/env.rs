@@ -2,6 +2,7 @@
 //! that reads the environment and secret files.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     fs::File,
     io::Read,
@@ -29,6 +30,22 @@ pub(crate) struct Environment {
     directory: PathBuf,
 }
 
+/// What stood in a config before its references were resolved.
+#[derive(Default)]
+pub(crate) struct References(BTreeMap<Path, Value>);
+
+impl References {
+    /// The value at `path` as it was written.
+    pub(crate) fn restore(&self, path: &Path, mut value: Value) -> Value {
+        for (reference, written) in self.0.range(path..).take_while(|(reference, _)| reference.starts_with(path)) {
+            if let Some(place) = reference.below(path).get_mut(&mut value) {
+                *place = written.clone();
+            }
+        }
+        value
+    }
+}
+
 /// A text with its variables filled in, and what they held.
 struct Expanded {
     text: String,
@@ -50,26 +67,35 @@ impl Environment {
         Self { variables: Arc::new(variables), directory: directory.into() }
     }
 
-    /// Resolves every reference below `path` in place. What can't be resolved becomes a finding and null; what was
+    /// Resolves every reference in a config in place. What can't be resolved becomes a finding and null; what was
     /// resolved is kept out of later messages.
-    pub(crate) fn resolve(&self, value: &mut Value, path: &Path, findings: &mut Findings) {
+    pub(crate) fn resolve(&self, config: &mut Value, findings: &mut Findings) -> References {
+        let mut references = References::default();
+        self.resolve_below(config, &Path::default(), findings, &mut references);
+        references
+    }
+
+    fn resolve_below(&self, value: &mut Value, path: &Path, findings: &mut Findings, references: &mut References) {
         let resolved = match value {
             Value::String(text) if text.contains("${") => self.expand(text),
             Value::Object(table) => match file_reference(table).filter(|_| may_be_file(path)) {
                 Some(file) => self.read(file),
                 None => {
-                    table.iter_mut().for_each(|(key, value)| self.resolve(value, &path.to(key), findings));
+                    for (key, value) in table {
+                        self.resolve_below(value, &path.to(key), findings, references);
+                    }
                     return;
                 }
             },
             Value::Array(items) => {
-                let items = items.iter_mut().enumerate();
-                items.for_each(|(index, item)| self.resolve(item, &path.to(index), findings));
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.resolve_below(item, &path.to(index), findings, references);
+                }
                 return;
             }
             _ => return,
         };
-        *value = match resolved {
+        let resolved = match resolved {
             Ok(Expanded { text, secrets }) => {
                 secrets.into_iter().for_each(|secret| findings.keep_secret(path, secret));
                 Value::String(text)
@@ -79,6 +105,7 @@ impl Environment {
                 Value::Null
             }
         };
+        references.0.insert(path.clone(), std::mem::replace(value, resolved));
     }
 
     /// The config of a check of the given kind with its references resolved, as the engine asks for it.
@@ -88,7 +115,7 @@ impl Environment {
     pub(crate) fn resolve_config(&self, kind: &str, config: &Value) -> Result<Value, Error> {
         let base = Path::new(["monitor", "0", kind]);
         let (mut config, mut findings) = (config.clone(), Findings::default());
-        self.resolve(&mut config, &base, &mut findings);
+        self.resolve_below(&mut config, &base, &mut findings, &mut References::default());
         match findings.list().first() {
             Some(finding) => Err(Error::config(finding.path.below(&base).to_string(), finding.message.clone())),
             None => Ok(config),
@@ -234,8 +261,12 @@ mod tests {
             "notifier": [{ "wasm": { "file": "token" } }, { "x": { "y": [{ "file": "flood" }] } }],
         });
         let mut findings = Findings::default();
-        environment.resolve(&mut config, &Path::default(), &mut findings);
+        let written = config.clone();
+        let references = environment.resolve(&mut config, &mut findings);
         assert_eq!(config["monitor"][0]["http"]["token"], "abc");
+        assert_eq!(references.restore(&Path::default(), config.clone()), written);
+        let kind = Path::new(["monitor", "0", "http"]);
+        assert_eq!(references.restore(&kind, config["monitor"][0]["http"].clone()), written["monitor"][0]["http"]);
         assert_eq!(config["monitor"][0]["labels"]["file"], "token");
         assert_eq!(config["notifier"][0]["wasm"]["file"], "token");
         let found: Vec<_> = findings.list().iter().map(|f| (f.path.to_string(), f.message.as_str())).collect();

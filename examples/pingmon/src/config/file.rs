@@ -51,7 +51,8 @@ pub(crate) struct File {
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Store {
-    /// `sqlite:` and the path of a file, relative to the working directory.
+    /// `sqlite:` and the path of a file, relative to the working directory; or `postgres://user:password@host/database`,
+    /// which any number of processes may share. Add `?pooler=transaction` behind a pooler in transaction mode.
     pub(crate) url: String,
 }
 

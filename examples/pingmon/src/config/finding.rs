@@ -29,17 +29,25 @@ pub(crate) struct Finding {
     pub(crate) path: Path,
     pub(crate) mark: Mark,
     pub(crate) message: String,
+    /// Something else that it has to do with.
+    pub(crate) see: Option<Path>,
 }
 
 impl Finding {
     /// Says what is wrong with the value at `path`.
     pub(crate) fn new(path: Path, message: impl Into<String>) -> Self {
-        Self { path, mark: Mark::Value, message: message.into() }
+        Self { path, mark: Mark::Value, message: message.into(), see: None }
     }
 
     /// Says what is wrong with the key at `path`.
     pub(crate) fn of_key(path: Path, message: impl Into<String>) -> Self {
-        Self { path, mark: Mark::Key, message: message.into() }
+        Self { path, mark: Mark::Key, message: message.into(), see: None }
+    }
+
+    /// Points to something else that it has to do with.
+    pub(crate) fn see(mut self, other: Path) -> Self {
+        self.see = Some(other);
+        self
     }
 }
 
@@ -79,7 +87,7 @@ impl Findings {
     }
 
     /// Whether something was found at the path or below.
-    fn covers(&self, path: &Path) -> bool {
+    pub(crate) fn covers(&self, path: &Path) -> bool {
         self.paths.range(path..).next().is_some_and(|found| found.starts_with(path))
     }
 

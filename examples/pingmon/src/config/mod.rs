@@ -3,6 +3,7 @@
 //! Syntax first (`document`), then references (`env`), then structure by the schema (`schema`, `structure`), then
 //! meaning (`validate`). Later steps look at what earlier ones left standing, so that each flaw is said once.
 
+mod definition;
 mod document;
 mod env;
 mod file;
@@ -29,7 +30,7 @@ use pingmon_core::{
 };
 use serde_json::Value;
 
-use self::{document::Document, finding::Findings, path::Path, structure::Structure, validate::Reader};
+use self::{document::Document, finding::Findings, structure::Structure, validate::Reader};
 pub(crate) use self::{
     env::Environment,
     file::{Dial, Store, Web, Worker},
@@ -88,21 +89,20 @@ pub(crate) struct Planned {
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn load(source: &Source, kinds: impl Fn(&DialPolicy) -> Result<Kinds>) -> Result<Config, Problems> {
-    let document = Document::parse(&source.name, &source.text)?;
-    let (written, unreadable) = document.to_json();
-    let (mut resolved, mut findings) = (written.clone(), Findings::default());
+    // The tree is read anew if there is something to locate: a config of 100,000 monitors is large, and mostly good.
+    let (mut config, unreadable) = Document::parse(&source.name, &source.text)?.to_json();
+    let mut findings = Findings::default();
     unreadable.into_iter().for_each(|finding| findings.add(finding));
-    source.environment.resolve(&mut resolved, &Path::default(), &mut findings);
-    prune(&mut resolved, &findings);
+    let references = source.environment.resolve(&mut config, &mut findings);
+    prune(&mut config, &findings);
 
-    let dial = Reader::new(&resolved).section::<Dial>("dial").unwrap_or_default();
+    let dial = Reader::new(&config).section::<Dial>("dial").unwrap_or_default();
     let kinds = kinds(&dial.into()).map_err(|error| Problems::whole(&source.name, error.chain()))?;
     let structure = Structure::new(schema::resolved(&kinds)).map_err(|error| Problems::whole(&source.name, error))?;
-    structure.judge(&resolved).into_iter().for_each(|finding| findings.add_unless_covered(finding));
-    prune(&mut resolved, &findings);
+    structure.judge(&config).into_iter().for_each(|finding| findings.add_unless_covered(finding));
+    prune(&mut config, &findings);
 
-    let config = validate::read(&written, &resolved, &kinds, &document, &mut findings);
-    match config {
+    match validate::read(&config, &references, &kinds, &mut findings) {
         Some((settings, notifiers, monitors)) if findings.is_empty() => Ok(Config {
             environment: source.environment.clone(),
             settings,
@@ -110,7 +110,7 @@ pub(crate) fn load(source: &Source, kinds: impl Fn(&DialPolicy) -> Result<Kinds>
             notifiers,
             monitors,
         }),
-        _ => Err(document.locate(findings.list(), &resolved)),
+        _ => Err(Document::parse(&source.name, &source.text)?.locate(findings.list())),
     }
 }
 

@@ -67,6 +67,11 @@ impl Path {
         self.0.iter().try_fold(value, |value, step| child(value, step))
     }
 
+    /// What stands there, to be changed.
+    pub(crate) fn get_mut<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value> {
+        self.0.iter().try_fold(value, |value, step| child_mut(value, step))
+    }
+
     /// Takes out what stands there, so that the rest can be looked at without it: the deepest key of a table on the way
     /// (positions in lists are not shifted). False when nothing stands there or no table is on the way.
     pub(crate) fn prune(&self, value: &mut Value) -> bool {
@@ -75,8 +80,8 @@ impl Path {
         }
         let in_table = |depth: &usize| Self(self.0[..*depth].to_vec()).get(value).is_some_and(Value::is_object);
         let Some(depth) = (0..self.0.len()).rev().find(in_table) else { return false };
-        let table = self.0[..depth].iter().try_fold(value, |value, step| child_mut(value, step));
-        table.and_then(Value::as_object_mut).is_some_and(|table| table.remove(&self.0[depth]).is_some())
+        let table = Self(self.0[..depth].to_vec());
+        table.get_mut(value).and_then(Value::as_object_mut).is_some_and(|table| table.remove(&self.0[depth]).is_some())
     }
 }
 

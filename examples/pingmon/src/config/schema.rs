@@ -157,10 +157,10 @@ fn allow_files(schema: &mut Value) {
             };
             fields.iter_mut().filter(|(key, _)| *key != "default").for_each(|(_, value)| allow_files(value));
             if is_text && !fields.contains_key("enum") && !fields.contains_key("const") {
-                let described = fields.remove("description");
+                let about = ["description", "default"].map(|key| (key, fields.remove(key)));
                 *schema = json!({ "anyOf": [std::mem::take(schema), { "$ref": "#/$defs/SecretFile" }] });
-                if let Some(described) = described {
-                    schema["description"] = described;
+                for (key, value) in about {
+                    value.into_iter().for_each(|value| schema[key] = value);
                 }
             }
         }

@@ -237,7 +237,7 @@ fn everything_is_found_at_once_in_the_order_of_the_file() {
         "f:7:11: worker.kinds.wbe: unknown check kind, did you mean \"web\"?",
         "f:9:10: dial.preset: is \"publik\", expected one of \"open\", \"public\", did you mean \"public\"?",
         "f:10:10: dial.allow[0]: is not a network such as",
-        "f:12:7: store.url: names no store that is known: write \"sqlite:pingmon.db\"",
+        "f:12:7: store.url: names no store: write \"sqlite:pingmon.db\" or ",
         "f:15:10: notifier \"ops\": bell.loud: unknown key, none is known",
         "f:18:9: monitor \"a\": every: ",
         "f:20:11: monitor \"a\": notify[0]: no notifier is named \"opps\", did you mean \"ops\"?",
@@ -276,7 +276,7 @@ fn names_differ_and_are_short_and_clean() {
     let flood = problems(&monitor(&format!("\"{}\"", "x".repeat(10_000_000))));
     assert!(flood[0].contains("is longer than 200 characters") && flood[0].len() < 300, "{}", flood[0].len());
     let found = problems(&format!("{}{}", monitor("\"a\""), monitor("\"a\"")));
-    assert_eq!(found, ["f:5:8: monitor \"a\": name: \"a\" is taken by line 2: names are to differ"]);
+    assert_eq!(found, ["f:5:8: monitor \"a\": name: \"a\" is taken: names are to differ (see line 2)"]);
 }
 
 #[test]
@@ -288,6 +288,8 @@ fn an_unset_variable_is_told_once_and_a_set_one_is_never_shown() {
     assert_eq!(found[0], "f:3:1: notifier \"ops\": bel: unknown kind, did you mean \"bell\"?");
     let found = problems("[[monitor]]\nname = \"a\"\n[monitor.web]\nurl = \"ftp://${SECRET}\"\n");
     assert_eq!(found, ["f:4:7: monitor \"a\": web.url: \"ftp://***\" is not a URL"]);
+    let found = problems("[[monitor]]\nname = \"${SECRET}\"\nevery = \"0s\"\nweb = { url = \"http://x\" }\n");
+    assert_eq!(found, ["f:3:9: monitor \"${SECRET}\": every: 0s is out of range: from 1s to 366days"]);
     let found = problems("[[monitor]]\nname = \"a\"\n[monitor.web]\nurl = \"http://x\"\ntoken = { file = \"gone\" }\n");
     assert!(
         found.len() == 1 && found[0].contains("web.token: the file \"/nowhere/gone\" can't be opened"),

@@ -1,9 +1,12 @@
 //! The program as its users meet it: the real binary, real files, real sockets, real signals.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
+
 mod check;
 mod program;
 mod reference;
 mod reload;
 mod run;
+mod share;
 mod usage;
 mod validate;

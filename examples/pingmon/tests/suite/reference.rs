@@ -12,8 +12,8 @@ Every field of `pingmon.toml`. This page is rendered from `pingmon schema` by a 
 editors completion and checks. `pingmon validate` checks a file.
 
 * A length of time is written with its unit: `\"500ms\"`, `\"30s\"`, `\"5m\"`, `\"1h 30m\"`, `\"7days\"`.
-* Any text may hold `${VAR}` or `${VAR:-default}`; `$$` is a dollar sign. A text in a check's or a notifier's table may also
-  be `{ file = \"…\" }`: what that file holds.
+* Any text may hold `${VAR}` or `${VAR:-default}`; `$${` stands for `${`. A text in a check's or a notifier's table may also
+  be `{ file = \"…\" }`: what that file holds, relative to the config file.
 * Unknown keys are refused.
 ";
 
@@ -21,6 +21,7 @@ editors completion and checks. `pingmon validate` checks a file.
 const MAX_DEPTH: usize = 6;
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "whoever runs the test may have the page written")]
 fn the_config_reference_says_what_the_schema_says() {
     let output = assert_cmd::Command::cargo_bin("pingmon").unwrap().arg("schema").output().unwrap();
     let schema: Value = serde_json::from_slice(&output.stdout).unwrap();

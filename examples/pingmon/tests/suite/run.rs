@@ -57,6 +57,21 @@ fn a_taken_port_is_told_with_its_setting() {
 }
 
 #[test]
+fn a_store_that_can_not_be_opened_is_told_and_waiting_for_one_ends_with_a_signal() {
+    let home = Home::with("[web]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite:/nowhere/x.db\"\n");
+    let done = home.call(&["run"]);
+    assert_ne!(done.code, 0);
+    assert!(done.stderr.contains("/nowhere"), "{}", done.stderr);
+
+    let home = Home::with("[web]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"postgres://me:sesame@127.0.0.1:1/x\"\n");
+    let mut running = home.start(&["run"]);
+    running.wait_for("the store can't be opened yet");
+    running.signal("TERM");
+    assert_eq!(running.end().code(), Some(0));
+    assert!(!running.said().contains("sesame"), "{}", running.said());
+}
+
+#[test]
 fn a_bad_config_is_refused_before_anything_starts() {
     let home = Home::with("[[monitor]]\nname = \"a\"\nevery = \"0s\"\nsystem = {}\n");
     let done = home.call(&["run"]);
