@@ -1,6 +1,7 @@
 //! The commands, one a file. Each ends with an exit code or a failure that is told on standard error.
 
 pub(crate) mod check;
+mod prepare;
 mod reconcile;
 pub(crate) mod run;
 pub(crate) mod schema;

@@ -14,7 +14,8 @@ pub(crate) fn render(rows: &[Row]) -> String {
         many => tally(many),
     };
     let measured: Vec<_> = rows.iter().flat_map(|row| measured(row, rows.len() > 1)).collect();
-    let mut lines = vec![format!("{} - {text} | {}", word(worst(rows)), measured.join(" ")).trim_end().to_owned()];
+    let numbers = if measured.is_empty() { String::new() } else { format!(" | {}", measured.join(" ")) };
+    let mut lines = vec![format!("{} - {text}{numbers}", word(worst(rows)))];
     if rows.len() > 1 {
         let line = |row: &Row| {
             format!("{} - {}: {}", word(row.outcome.status), plain(&row.monitor), plain(&row.outcome.message))
@@ -97,6 +98,6 @@ mod tests {
     #[test]
     fn several_monitors_are_summed_up_in_the_first_line() {
         let text = render(&[row("a", Outcome::up("fine")), row("b", Outcome::down("refused"))]);
-        assert_eq!(text, "CRITICAL - 1 down, 1 up |\nOK - a: fine\nCRITICAL - b: refused");
+        assert_eq!(text, "CRITICAL - 1 down, 1 up\nOK - a: fine\nCRITICAL - b: refused");
     }
 }

@@ -5,6 +5,9 @@ use pingmon_core::outcome::{Outcome, Status, millis};
 
 use super::{Row, one_line, tally};
 
+/// A terminal narrower than this, in columns, doesn't tell its width, or breaks long lines better than we do.
+const MIN_WIDTH: u16 = 60;
+
 /// The table and a line that sums it up. As wide as the terminal when it is one, else as wide as it is.
 pub(crate) fn render(rows: &[Row]) -> String {
     let mut table = Table::new();
@@ -19,6 +22,9 @@ pub(crate) fn render(rows: &[Row]) -> String {
             Cell::new(latency(&row.outcome)).set_alignment(CellAlignment::Right),
             Cell::new(message(&row.outcome)),
         ]);
+    }
+    if table.width().is_some_and(|width| width < MIN_WIDTH) {
+        table.set_content_arrangement(ContentArrangement::Disabled);
     }
     format!("{}\n{}", table.trim_fmt(), tally(rows))
 }
