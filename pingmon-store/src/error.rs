@@ -25,8 +25,17 @@ impl Failure {
     pub(crate) fn into_error(self, action: &'static str, retryable: impl FnOnce(&sqlx::Error) -> bool) -> Error {
         match self {
             Self::Refused(error) => error,
-            Self::Database(error) => Error::Store { action, retryable: retryable(&error), source: Box::new(error) },
+            Self::Database(error) => Error::Store { action, retryable: retryable(&error), source: cause(error) },
         }
+    }
+}
+
+/// What the database said. Without the wrapping of sqlx, which says it too, so that a log line would have it twice.
+pub(crate) fn cause(error: sqlx::Error) -> Box<dyn StdError + Send + Sync> {
+    match error {
+        sqlx::Error::Database(error) => error,
+        sqlx::Error::Decode(error) | sqlx::Error::Encode(error) => error,
+        error => Box::new(error),
     }
 }
 

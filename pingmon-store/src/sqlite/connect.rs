@@ -11,6 +11,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+use crate::error::cause;
+
 /// How long a statement waits for another process's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Rows that may wait between the connection's thread and its reader.
@@ -150,7 +152,7 @@ pub(super) fn open_error(location: &Location, error: sqlx::Error) -> Error {
 
 /// A database error as the contracts see it.
 pub(super) fn store_error(action: &'static str, error: sqlx::Error) -> Error {
-    Error::Store { action, retryable: is_transient(&error), source: Box::new(error) }
+    Error::Store { action, retryable: is_transient(&error), source: cause(error) }
 }
 
 /// SQLite's primary result codes that mean something here (<https://www.sqlite.org/rescode.html>).

@@ -1,6 +1,6 @@
 //! The one connection that writes. What is done on it once begun is brought to its end.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use pingmon_core::error::Error;
@@ -21,11 +21,12 @@ pub(super) struct Writer {
     running: TaskTracker,
 }
 
-/// Where the connection is between transactions.
+/// The connection between transactions.
 enum Seat {
     Open(Box<SqliteConnection>),
-    /// The file beneath it failed: the next transaction opens a new one.
-    Lost,
+    /// The file beneath it failed: the next transaction opens a new one. It is kept until then, because the shared memory
+    /// that readers need lives no longer than the last connection, and can't be made anew on a failing disk.
+    Doubtful(Box<SqliteConnection>),
     /// The store is closed.
     Closed,
 }
@@ -57,15 +58,15 @@ impl Writer {
         W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send,
     {
         let mut seat = self.seat.lock().await;
-        work(seat.connection(&self.location).await?).await
+        work(seat.connection()?).await
     }
 
     /// Waits for what is running and closes the connection; later calls fail.
     pub(super) async fn close(&self) {
         self.running.close();
         self.running.wait().await;
-        let seat = std::mem::replace(&mut *self.seat.lock().await, Seat::Closed);
-        if let Seat::Open(connection) = seat
+        let seat = mem::replace(&mut *self.seat.lock().await, Seat::Closed);
+        if let Seat::Open(connection) | Seat::Doubtful(connection) = seat
             && let Err(error) = connection.close().await
         {
             tracing::warn!(%error, "failed to close the store's connection");
@@ -78,24 +79,27 @@ impl Seat {
     where
         W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>>,
     {
-        let answer = transact(self.connection(location).await?, work).await;
+        if let Self::Doubtful(_) = self {
+            *self = Self::Open(Box::new(location.open_writer().await?));
+        }
+        let answer = transact(self.connection()?, work).await;
         if let Err(Failure::Database(error)) = &answer
             && !is_sound_after(error)
             && *location != Location::Memory
         {
-            tracing::warn!(%error, "the store's connection failed and is replaced");
-            *self = Self::Lost;
+            tracing::warn!(%error, "the store's connection failed and is to be replaced");
+            *self = match mem::replace(self, Self::Closed) {
+                Self::Open(connection) => Self::Doubtful(connection),
+                seat => seat,
+            };
         }
         answer
     }
 
-    async fn connection(&mut self, location: &Location) -> Result<&mut SqliteConnection> {
-        if let Self::Lost = self {
-            *self = Self::Open(Box::new(location.open_writer().await?));
-        }
+    fn connection(&mut self) -> Result<&mut SqliteConnection> {
         match self {
-            Self::Open(connection) => Ok(connection),
-            Self::Lost | Self::Closed => Err(sqlx::Error::PoolClosed.into()),
+            Self::Open(connection) | Self::Doubtful(connection) => Ok(connection),
+            Self::Closed => Err(sqlx::Error::PoolClosed.into()),
         }
     }
 }
