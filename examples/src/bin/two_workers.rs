@@ -19,7 +19,7 @@ use pingmon_core::{
     store::Store,
 };
 use pingmon_examples::{Failure, asked_to_stop};
-use pingmon_store::sqlite::SqliteStore;
+use pingmon_store::{postgres::PgStore, sqlite::SqliteStore};
 
 const BEACONS: usize = 12;
 
@@ -27,10 +27,11 @@ const BEACONS: usize = 12;
 async fn open_store(url: &str) -> Result<Arc<dyn Store>> {
     match url.split_once(':') {
         Some(("sqlite", _)) => Ok(Arc::new(SqliteStore::open(url).await?)),
-        Some(("postgres" | "postgresql", _)) => {
-            Err(Error::config("store url", "PostgreSQL isn't built in yet: write \"sqlite:workers.db\""))
-        }
-        _ => Err(Error::config("store url", "names no store that is known: write \"sqlite:workers.db\"")),
+        Some(("postgres" | "postgresql", _)) => Ok(Arc::new(PgStore::open(url).await?)),
+        _ => Err(Error::config(
+            "store url",
+            "names no store that is known: write \"sqlite:workers.db\" or \"postgres://…\"",
+        )),
     }
 }
 
