@@ -5,6 +5,7 @@
 
 use std::{
     borrow::Cow,
+    cell::LazyCell,
     hint::black_box,
     time::{Duration, Instant},
 };
