@@ -1,10 +1,11 @@
 //! Probes of a local server, a new connection each: the `http` and `tcp` checks beside the bare client, one at a time
-//! and 64 in flight, all on one thread; and what a built check weighs in memory.
+//! and 64 in flight; and what a built check weighs in memory. Times are the prober's time on the processor, so that
+//! neither the server nor other work on the machine counts: elements per second are probes per second and core.
 #![allow(clippy::expect_used, clippy::print_stdout, missing_docs, reason = "a bench that can't go on is to fail")]
 
-use std::{hint::black_box, net::SocketAddr, sync::Arc, time::Duration};
+use std::{cell::Cell, hint::black_box, sync::Arc, time::Duration};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
 use pingmon_checks::{http::Http, tcp::Tcp};
 use pingmon_core::{
@@ -24,16 +25,19 @@ use tokio::{
 };
 
 const IN_FLIGHT: [usize; 2] = [1, 64];
+/// Loopback addresses that probes take turns at: whoever closes first keeps the local port for a minute, and one
+/// address has too few of them.
+const ADDRESSES: usize = 250;
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 /// A server on a thread of its own that answers 1 KiB of JSON and closes the connection.
-fn serve() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+fn serve() -> u16 {
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
     listener.set_nonblocking(true).expect("a socket");
-    let address = listener.local_addr().expect("an address");
+    let port = listener.local_addr().expect("an address").port();
     let body = format!(r#"{{"status":"ok","padding":"{}"}}"#, "x".repeat(1_000));
     let answer =
         format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
@@ -53,7 +57,7 @@ fn serve() -> SocketAddr {
             }
         });
     });
-    address
+    port
 }
 
 /// The client as the `http` kind builds it, without the kind's hooks.
@@ -80,27 +84,48 @@ fn http_config(url: &str) -> Value {
 }
 
 fn probes(c: &mut Criterion) {
-    let address = serve();
-    let url = format!("http://{address}/health");
+    let port = serve();
+    let addresses: Vec<_> = (1..=ADDRESSES).map(|n| format!("127.0.0.{n}:{port}")).collect();
+    let urls: Vec<_> = addresses.iter().map(|address| format!("http://{address}/health")).collect();
     let client = bare_client();
-    let http = Http::new(DialPolicy::open()).expect("the kind").build(&http_config(&url)).expect("a check");
-    let tcp = Tcp::new(DialPolicy::open()).build(&json!({ "address": address.to_string() })).expect("a check");
+    let http = Http::new(DialPolicy::open()).expect("the kind");
+    let http: Vec<_> = urls.iter().map(|url| http.build(&http_config(url)).expect("a check")).collect();
+    let tcp = Tcp::new(DialPolicy::open());
+    let tcp = addresses.iter().map(|address| tcp.build(&json!({ "address": address })).expect("a check"));
+    let tcp: Vec<_> = tcp.collect();
     let cx = CheckContext::new(MonitorId::new(), "bench", Timestamp::default(), Duration::from_secs(10));
 
     let mut group = c.benchmark_group("probes");
     for in_flight in IN_FLIGHT {
         group.throughput(Throughput::Elements(in_flight as u64));
-        group.bench_function(BenchmarkId::new("bare client", in_flight), |b| {
-            b.to_async(runtime()).iter(|| join_all((0..in_flight).map(|_| bare(&client, &url))));
-        });
-        group.bench_function(BenchmarkId::new("http check", in_flight), |b| {
-            b.to_async(runtime()).iter(|| join_all((0..in_flight).map(|_| checked(&*http, &cx))));
-        });
-        group.bench_function(BenchmarkId::new("tcp check", in_flight), |b| {
-            b.to_async(runtime()).iter(|| join_all((0..in_flight).map(|_| checked(&*tcp, &cx))));
-        });
+        let name = |what| BenchmarkId::new(what, in_flight);
+        group.bench_function(name("bare client"), |b| measure(b, in_flight, |n| bare(&client, &urls[n])));
+        group.bench_function(name("http check"), |b| measure(b, in_flight, |n| checked(&*http[n], &cx)));
+        group.bench_function(name("tcp check"), |b| measure(b, in_flight, |n| checked(&*tcp[n], &cx)));
     }
     group.finish();
+}
+
+/// Runs rounds of `in_flight` probes at once, each at the next address.
+fn measure<F: Future<Output = ()>>(b: &mut Bencher<'_>, in_flight: usize, probe: impl Fn(usize) -> F) {
+    let (runtime, next) = (runtime(), Cell::new(0));
+    let turn = || (0..in_flight).map(|_| probe(next.replace((next.get() + 1) % ADDRESSES)));
+    b.iter_custom(|rounds| {
+        let before = on_processor();
+        runtime.block_on(async {
+            for _ in 0..rounds {
+                join_all(turn()).await;
+            }
+        });
+        on_processor() - before
+    });
+}
+
+/// How long this thread has been on a processor (Linux).
+fn on_processor() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let nanos = stat.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.expect("a number"))
 }
 
 fn building(c: &mut Criterion) {
