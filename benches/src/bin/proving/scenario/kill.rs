@@ -73,6 +73,7 @@ impl Kill {
             Report::new(format!("kill: {} monitors every {every:?}, {} kills, seed {seed}", self.monitors, self.kills));
         report.figure("kills within", format!("{ordeal:.0?}, outage of {:.0?}", story.reopened.since(story.closed)));
         report.figure("runs recorded", ledger.count_runs());
+        report.figure("start lateness, waits for leases included", ledger.lateness(true));
         report.figure("gaps", gaps(&ledger));
         report.figure("incidents", ledger.incidents().count());
         report.figure("webhooks received", format!("{}, {} of them repeats", notices.len(), repeats(&notices)));
