@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sqlx::Row as _;
+use sqlx::{Row as _, sqlite::SqliteRow};
 
 use crate::{
     Result, config,
@@ -12,6 +12,8 @@ use crate::{
     line::{self, Gap},
     receiver::Notice,
 };
+
+type Column<T> = std::result::Result<T, sqlx::Error>;
 
 /// A recorded run. Instants are microseconds since 1970, here and in what follows.
 pub(crate) struct Run {
@@ -52,58 +54,16 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) async fn read(database: &mut Database) -> Result<Self> {
-        let mut monitors: BTreeMap<u32, Monitored> = BTreeMap::new();
-        let by_name = |row: &sqlx::sqlite::SqliteRow| {
-            let name: &str = row.try_get("name")?;
-            config::number(name).ok_or_else(|| sqlx::Error::Decode(format!("a monitor named {name}").into()))
-        };
-        const SCHEDULE: &str =
-            "SELECT name, slot, owner IS NOT NULL AS owned FROM pingmon_schedule JOIN pingmon_monitors ON id = monitor";
-        for (n, pending, is_owned) in
-            database.all(SCHEDULE, |row| Ok((by_name(row)?, row.try_get("slot")?, row.try_get("owned")?))).await?
-        {
-            monitors.insert(n, Monitored { pending, is_owned, ..Monitored::default() });
-        }
-        const RUNS: &str = "SELECT name, slot, started_at, status FROM pingmon_results JOIN pingmon_monitors ON id = monitor \
-                            ORDER BY monitor, slot";
-        let run = |row: &sqlx::sqlite::SqliteRow| {
-            let (slot, started_at) = (row.try_get("slot")?, row.try_get("started_at")?);
-            Ok((by_name(row)?, Run { slot, started_at, status: row.try_get("status")? }))
-        };
+        let mut monitors: BTreeMap<u32, Monitored> = database.all(SCHEDULE, schedule).await?.into_iter().collect();
         for (n, run) in database.all(RUNS, run).await? {
             monitors.entry(n).or_default().runs.push(run);
         }
-        const GAPS: &str = "SELECT name, from_slot, until_slot, slots, reason FROM pingmon_gaps \
-                            JOIN pingmon_monitors ON id = monitor ORDER BY monitor, from_slot";
-        let gap = |row: &sqlx::sqlite::SqliteRow| {
-            let (from, until) = (row.try_get("from_slot")?, row.try_get("until_slot")?);
-            Ok((by_name(row)?, Gap { from, until, slots: row.try_get("slots")?, reason: row.try_get("reason")? }))
-        };
         for (n, gap) in database.all(GAPS, gap).await? {
             monitors.entry(n).or_default().gaps.push(gap);
         }
-        const INCIDENTS: &str = "SELECT name, lower(hex(i.id)) AS key, about, opened_slot, opened_at, closed_at \
-                                 FROM pingmon_incidents i JOIN pingmon_monitors m ON m.id = monitor ORDER BY opened_at";
-        let incident = |row: &sqlx::sqlite::SqliteRow| {
-            let (opened_slot, opened_at) = (row.try_get("opened_slot")?, row.try_get("opened_at")?);
-            let (key, about, closed_at) = (row.try_get("key")?, row.try_get("about")?, row.try_get("closed_at")?);
-            Ok((by_name(row)?, Incident { key, about, opened_slot, opened_at, closed_at }))
-        };
         for (n, incident) in database.all(INCIDENTS, incident).await? {
             monitors.entry(n).or_default().incidents.push(incident);
         }
-        const DELIVERIES: &str = "SELECT lower(hex(id)) AS key, notification ->> '$.event' AS event, \
-                                  replace(notification ->> '$.incident.id', '-', '') AS incident, state, \
-                                  taken_by IS NOT NULL AS taken FROM pingmon_deliveries";
-        let delivery = |row: &sqlx::sqlite::SqliteRow| {
-            Ok(Delivery {
-                key: row.try_get("key")?,
-                event: row.try_get("event")?,
-                incident: row.try_get("incident")?,
-                state: row.try_get("state")?,
-                is_taken: row.try_get("taken")?,
-            })
-        };
         let deliveries = database.all(DELIVERIES, delivery).await?;
         let open_sessions = database.number("SELECT count(*) FROM pingmon_sessions WHERE NOT ended").await?;
         Ok(Self { monitors, deliveries, open_sessions })
@@ -128,8 +88,8 @@ impl Ledger {
         Lateness::of(runs.map(|run| run.started_at - run.slot))
     }
 
-    /// Where the line of slots of a monitor is broken: a slot twice, a hole, a gap that doesn't add up, or an end before
-    /// `until`.
+    /// Where the line of slots of a monitor is broken: a slot twice, a hole, a gap that doesn't add up, or an end
+    /// before `until`.
     pub(crate) fn broken_lines(&self, every: Duration, until: i64) -> Vec<String> {
         let judge = |(n, monitored): (&u32, &Monitored)| {
             let slots: Vec<_> = monitored.runs.iter().map(|run| run.slot).collect();
@@ -164,6 +124,54 @@ impl Ledger {
         let sessions = (self.open_sessions > 0).then(|| format!("{} sessions haven't ended", self.open_sessions));
         owned.chain(taken).chain(sessions).collect()
     }
+}
+
+const SCHEDULE: &str =
+    "SELECT name, slot, owner IS NOT NULL AS owned FROM pingmon_schedule JOIN pingmon_monitors ON id = monitor";
+
+fn schedule(row: &SqliteRow) -> Column<(u32, Monitored)> {
+    let (pending, is_owned) = (row.try_get("slot")?, row.try_get("owned")?);
+    Ok((number(row)?, Monitored { pending, is_owned, ..Monitored::default() }))
+}
+
+const RUNS: &str = "SELECT name, slot, started_at, status FROM pingmon_results JOIN pingmon_monitors ON id = monitor
+    ORDER BY monitor, slot";
+
+fn run(row: &SqliteRow) -> Column<(u32, Run)> {
+    let (slot, started_at) = (row.try_get("slot")?, row.try_get("started_at")?);
+    Ok((number(row)?, Run { slot, started_at, status: row.try_get("status")? }))
+}
+
+const GAPS: &str = "SELECT name, from_slot, until_slot, slots, reason FROM pingmon_gaps
+    JOIN pingmon_monitors ON id = monitor ORDER BY monitor, from_slot";
+
+fn gap(row: &SqliteRow) -> Column<(u32, Gap)> {
+    let (from, until) = (row.try_get("from_slot")?, row.try_get("until_slot")?);
+    Ok((number(row)?, Gap { from, until, slots: row.try_get("slots")?, reason: row.try_get("reason")? }))
+}
+
+const INCIDENTS: &str = "SELECT name, lower(hex(i.id)) AS key, about, opened_slot, opened_at, closed_at
+    FROM pingmon_incidents i JOIN pingmon_monitors m ON m.id = monitor ORDER BY opened_at";
+
+fn incident(row: &SqliteRow) -> Column<(u32, Incident)> {
+    let (opened_slot, opened_at) = (row.try_get("opened_slot")?, row.try_get("opened_at")?);
+    let (key, about, closed_at) = (row.try_get("key")?, row.try_get("about")?, row.try_get("closed_at")?);
+    Ok((number(row)?, Incident { key, about, opened_slot, opened_at, closed_at }))
+}
+
+const DELIVERIES: &str = "SELECT lower(hex(id)) AS key, notification ->> '$.event' AS event,
+    replace(notification ->> '$.incident.id', '-', '') AS incident, state, taken_by IS NOT NULL AS taken
+    FROM pingmon_deliveries";
+
+fn delivery(row: &SqliteRow) -> Column<Delivery> {
+    let (key, event, incident) = (row.try_get("key")?, row.try_get("event")?, row.try_get("incident")?);
+    Ok(Delivery { key, event, incident, state: row.try_get("state")?, is_taken: row.try_get("taken")? })
+}
+
+/// The number of the monitor that a row is about.
+fn number(row: &SqliteRow) -> Column<u32> {
+    let name: &str = row.try_get("name")?;
+    config::number(name).ok_or_else(|| sqlx::Error::Decode(format!("a monitor named {name}").into()))
 }
 
 /// How late things came after what they waited for.

@@ -1,5 +1,5 @@
-//! The line of slots of one monitor: from its first run on, each slot was run once or lies in one gap. Pure, and without
-//! pingmon's own arithmetic.
+//! The line of slots of one monitor: from its first run on, each slot was run once or lies in one gap. Pure, and
+//! without pingmon's own arithmetic.
 
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ pub(crate) fn judge(slots: &[i64], gaps: &[Gap], pending: i64, every: Duration, 
     if let Some(gap) = gaps.next_if(|gap| gap.from <= first) {
         return Err(format!("a gap from {} on begins before the first run at {first}", gap.from));
     }
-    // The first slot is the moment of the definition. The second keeps at least half a period from it and falls in step;
-    // from then on all are a period apart.
+    // The first slot is the moment of the definition. The second keeps at least half a period from it and falls in
+    // step; from then on all are a period apart.
     let mut next = Next::Within(first + every / 2, first + every / 2 + every);
     loop {
         let (at, end) = match (slots.peek(), gaps.peek()) {
