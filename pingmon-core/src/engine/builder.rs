@@ -160,7 +160,8 @@ impl Builder {
     ///
     /// # Errors
     /// [`Error::Config`] for a setting out of range, two kinds or channels of one name, a monitor out of its limits, of
-    /// an unknown kind, or with a config that its kind refuses.
+    /// an unknown kind, or for an unknown channel. A config that its kind refuses shows in the runs: it may hold
+    /// references that only the resolver can follow, and that later.
     pub fn build(self) -> Result<Engine> {
         self.settings.validate()?;
         let mut notifiers = HashMap::new();
