@@ -63,9 +63,10 @@ impl Claimer {
         self.compare(lease).await
     }
 
-    /// Gives back what the store says is ours and the scheduler doesn't hold: nobody would run it.
+    /// Gives back what the store says is ours and the scheduler doesn't hold: nobody would run it. When the scheduler is
+    /// stopping, nobody knows what it holds, and leaving gives everything back anyway.
     async fn release_unheld(&self, lease: Lease) -> Result<()> {
-        let held = self.ask(|answer| Message::List(None, usize::MAX, answer)).await;
+        let Some(held) = self.ask(|answer| Message::List(None, usize::MAX, answer)).await else { return Ok(()) };
         let mut unheld = self.shared.store.owned(lease.session).await?;
         unheld.retain(|monitor| held.binary_search_by_key(monitor, |(held, _)| *held).is_err());
         self.shared.store.release(lease.session, &unheld).await
@@ -81,7 +82,7 @@ impl Claimer {
         }
         let count = surplus.min(held.div_ceil(10));
         let given_up = self.ask(|answer| Message::Shed(usize::try_from(count).unwrap_or(MAX_CLAIM), answer)).await;
-        self.shared.store.release(lease.session, &given_up).await
+        self.shared.store.release(lease.session, &given_up.unwrap_or_default()).await
     }
 
     /// Claims up to the share. Monitors that are long overdue are claimed beyond it: better one engine with more than
@@ -111,7 +112,7 @@ impl Claimer {
     /// Asks the store about the next few held monitors, and drops those that were edited or taken away.
     async fn compare(&mut self, lease: Lease) -> Result<()> {
         let cursor = self.cursor;
-        let listed = self.ask(|answer| Message::List(cursor, MAX_COMPARED, answer)).await;
+        let listed = self.ask(|answer| Message::List(cursor, MAX_COMPARED, answer)).await.unwrap_or_default();
         self.cursor = listed.last().filter(|_| listed.len() == MAX_COMPARED).map(|(monitor, _)| *monitor);
         if listed.is_empty() {
             return Ok(());
@@ -125,13 +126,11 @@ impl Claimer {
         Ok(())
     }
 
-    /// Asks the scheduler; an empty answer when it has gone.
-    async fn ask<T: Default>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Message) -> T {
+    /// Asks the scheduler; no answer when it has gone.
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Message) -> Option<T> {
         let (answer, answered) = oneshot::channel();
-        if self.scheduler.send(question(answer)).is_err() {
-            return T::default();
-        }
-        answered.await.unwrap_or_default()
+        self.scheduler.send(question(answer)).ok()?;
+        answered.await.ok()
     }
 }
 
