@@ -3,8 +3,10 @@
 use std::{borrow::Cow, time::Duration};
 
 use pingmon_core::{
+    id::SessionId,
     outcome::{Failure as Unmet, Metric, Outcome, Status},
-    time::{Timestamp, micros},
+    store::claims::SessionInfo,
+    time::{Span, Timestamp, micros},
 };
 use serde::{
     Deserialize, Serialize,
@@ -50,6 +52,50 @@ pub(crate) fn detail(outcome: &Outcome) -> Result<Option<String>> {
         evidence: Cow::Borrowed(evidence),
     };
     to_json("outcome", &detail).map(Some)
+}
+
+/// What a session says of itself in numbers: columns of that name, the lateness in microseconds.
+#[derive(sqlx::FromRow)]
+pub(crate) struct SessionNumbers {
+    capacity: i64,
+    weight: i64,
+    share: i64,
+    held: i64,
+    running: i64,
+    concurrency: i64,
+    lateness: i64,
+}
+
+impl SessionNumbers {
+    pub(crate) fn of(info: &SessionInfo) -> Self {
+        Self {
+            capacity: info.capacity.into(),
+            weight: info.weight.into(),
+            share: i64::try_from(info.share).unwrap_or(i64::MAX),
+            held: info.held.into(),
+            running: info.running.into(),
+            concurrency: info.concurrency.into(),
+            lateness: i64::try_from(info.lateness.0.as_micros()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// In the order capacity, weight, share, held, running, concurrency, lateness.
+    pub(crate) fn columns(&self) -> [i64; 7] {
+        [self.capacity, self.weight, self.share, self.held, self.running, self.concurrency, self.lateness]
+    }
+
+    /// The session that says this.
+    pub(crate) fn info(&self, id: SessionId, host: String, version: String) -> SessionInfo {
+        let small = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+        let mut info = SessionInfo::new(id, host, version, small(self.capacity));
+        info.weight = small(self.weight);
+        info.share = self.share.unsigned_abs();
+        info.held = small(self.held);
+        info.running = small(self.running);
+        info.concurrency = small(self.concurrency);
+        info.lateness = Span(Duration::from_micros(self.lateness.unsigned_abs()));
+        info
+    }
 }
 
 /// An outcome from its columns.

@@ -14,7 +14,7 @@ use crate::{
         claims::{Session, SessionInfo},
         history::Retention,
     },
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 const TICK: Duration = Duration::from_micros(1);
@@ -34,6 +34,8 @@ pub async fn a_renewal_extends_the_lease_and_updates_what_the_session_says_of_it
     f.store.renew(&info, LEASE).await.unwrap();
     f.advance(LEASE - TICK).await;
     info.held = 12;
+    (info.weight, info.share) = (850, 40);
+    (info.running, info.concurrency, info.lateness) = (9, 256, Span(Duration::from_micros(1_234_567)));
     info.capacity = 3;
     let renewal = f.store.renew(&info, LEASE).await.unwrap();
     let lease_until = f.now().await + LEASE;

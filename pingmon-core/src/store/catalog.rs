@@ -42,6 +42,23 @@ impl Put {
     }
 }
 
+/// A monitor that came in by another way than through an engine, see [`Catalog::adopt`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Adoption {
+    /// The name it was given.
+    pub name: String,
+    /// Why it can't be run as it was written; none when it is one of the monitors now.
+    pub problem: Option<String>,
+}
+
+impl Adoption {
+    /// What became of the monitor of that name.
+    pub fn new(name: impl Into<String>, problem: Option<String>) -> Self {
+        Self { name: name.into(), problem }
+    }
+}
+
 /// A monitor with what is known of its present state: a line of an overview.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -83,6 +100,17 @@ pub trait Catalog: Send + Sync {
     /// # Errors
     /// As [`put`](Self::put).
     async fn reconcile(&self, origin: &Origin, definitions: Vec<Definition>) -> Result<Vec<Put>>;
+
+    /// Takes in up to `limit` monitors that people wrote straight into the database, where the store has a place for
+    /// them. One that can't be used is answered with its problem, once, and stays there until it is mended; the others
+    /// are not kept from being taken in.
+    ///
+    /// # Errors
+    /// Store errors.
+    async fn adopt(&self, limit: usize) -> Result<Vec<Adoption>> {
+        let _ = limit;
+        Ok(Vec::new())
+    }
 
     /// Pauses, resumes or retires a monitor. Any change makes a new revision and frees it from its owner.
     ///

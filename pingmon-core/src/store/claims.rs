@@ -15,7 +15,7 @@ use crate::{
     monitor::Monitor,
     notification::Delivery,
     outcome::Outcome,
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 /// What an engine says of itself when it joins and at each renewal.
@@ -28,16 +28,37 @@ pub struct SessionInfo {
     pub host: String,
     /// Version of the program it runs in.
     pub version: String,
-    /// Its weight when monitors are shared out; at least 1.
+    /// How much it can do compared with others, when monitors are shared out; at least 1.
     pub capacity: u32,
+    /// How much of its capacity counts at present, in thousandths: less than 1000 while it can't keep up.
+    pub weight: u32,
+    /// How many monitors are its fair share, as it worked out last.
+    pub share: u64,
     /// How many monitors it holds.
     pub held: u32,
+    /// How many runs are under way.
+    pub running: u32,
+    /// How many runs may be under way.
+    pub concurrency: u32,
+    /// How much too late it started a run at worst since the renewal before.
+    pub lateness: Span,
 }
 
 impl SessionInfo {
     /// What an engine says of itself.
     pub fn new(id: SessionId, host: impl Into<String>, version: impl Into<String>, capacity: u32) -> Self {
-        Self { id, host: host.into(), version: version.into(), capacity: capacity.max(1), held: 0 }
+        Self {
+            id,
+            host: host.into(),
+            version: version.into(),
+            capacity: capacity.max(1),
+            weight: 1_000,
+            share: 0,
+            held: 0,
+            running: 0,
+            concurrency: 0,
+            lateness: Span(Duration::ZERO),
+        }
     }
 }
 

@@ -16,7 +16,12 @@ CREATE TABLE {schema}.sessions (
     host        text        NOT NULL,
     version     text        NOT NULL,
     capacity    bigint      NOT NULL,
+    weight      bigint      NOT NULL,
+    share       bigint      NOT NULL,
     held        bigint      NOT NULL,
+    running     bigint      NOT NULL,
+    concurrency bigint      NOT NULL,
+    lateness    bigint      NOT NULL,
     joined_at   timestamptz NOT NULL,
     lease_until timestamptz NOT NULL,
     ended       boolean     NOT NULL DEFAULT false

@@ -7,7 +7,12 @@ CREATE TABLE pingmon_sessions (
     host        TEXT    NOT NULL,
     version     TEXT    NOT NULL,
     capacity    INTEGER NOT NULL,
+    weight      INTEGER NOT NULL,
+    share       INTEGER NOT NULL,
     held        INTEGER NOT NULL,
+    running     INTEGER NOT NULL,
+    concurrency INTEGER NOT NULL,
+    lateness    INTEGER NOT NULL,
     joined_at   INTEGER NOT NULL,
     lease_until INTEGER NOT NULL,
     ended       INTEGER NOT NULL DEFAULT 0 CHECK (ended IN (0, 1))

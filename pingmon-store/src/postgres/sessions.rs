@@ -12,7 +12,7 @@ use pingmon_core::{
 use uuid::Uuid;
 
 use super::{PgStore, transactions::Transaction};
-use crate::error;
+use crate::{codec::SessionNumbers, error};
 
 const NOW: &str = "SELECT {schema}.clock()";
 
@@ -65,9 +65,11 @@ async fn free(tx: &mut Transaction<'_>, ended: Vec<Uuid>) -> error::Result<()> {
 }
 
 // A row that has ended stays as it is: the statement then changes nothing.
-const RENEW: &str = "INSERT INTO {schema}.sessions AS s (id, host, version, capacity, held, joined_at, lease_until)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
-    ON CONFLICT (id) DO UPDATE SET host = $2, version = $3, capacity = $4, held = $5, lease_until = $7
+const RENEW: &str = "INSERT INTO {schema}.sessions AS s (id, host, version, joined_at, lease_until,
+        capacity, weight, share, held, running, concurrency, lateness)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    ON CONFLICT (id) DO UPDATE SET host = $2, version = $3, lease_until = $5, capacity = $6, weight = $7, share = $8,
+        held = $9, running = $10, concurrency = $11, lateness = $12
         WHERE NOT s.ended AND s.lease_until > {schema}.clock()";
 const ACTIVE_MONITORS: &str = "SELECT count(*) FROM {schema}.monitors WHERE state = 'active'";
 
@@ -77,9 +79,10 @@ pub(super) async fn renew(store: &PgStore, info: &SessionInfo, ttl: Duration) ->
         Box::pin(async move {
             let now = now(&mut tx).await?;
             let lease_until = now + ttl;
+            let numbers = SessionNumbers::of(&info).columns();
             let renew = tx.query(RENEW).bind(*info.id.as_uuid()).bind(info.host).bind(info.version);
-            let renew = renew.bind(i64::from(info.capacity)).bind(i64::from(info.held));
             let renew = renew.bind(now.to_datetime()).bind(lease_until.to_datetime());
+            let renew = numbers.into_iter().fold(renew, |renew, number| renew.bind(number));
             if renew.execute(tx.conn()).await?.rows_affected() == 0 {
                 return Err(Error::SessionEnded.into());
             }
@@ -105,8 +108,9 @@ pub(super) async fn sessions(store: &PgStore) -> Result<Vec<Session>> {
     store.read("list the sessions", |mut tx| Box::pin(async move { living(&mut tx).await })).await
 }
 
-const LIVING: &str = "SELECT id, host, version, capacity, held, joined_at, lease_until FROM {schema}.sessions
-    WHERE NOT ended AND lease_until > {schema}.clock() ORDER BY id";
+const LIVING: &str = "SELECT id, host, version, joined_at, lease_until,
+        capacity, weight, share, held, running, concurrency, lateness
+    FROM {schema}.sessions WHERE NOT ended AND lease_until > {schema}.clock() ORDER BY id";
 
 /// All living sessions, by id.
 async fn living(tx: &mut Transaction<'_>) -> error::Result<Vec<Session>> {
@@ -119,17 +123,15 @@ struct SessionRow {
     id: Uuid,
     host: String,
     version: String,
-    capacity: i64,
-    held: i64,
     joined_at: DateTime<Utc>,
     lease_until: DateTime<Utc>,
+    #[sqlx(flatten)]
+    numbers: SessionNumbers,
 }
 
 impl SessionRow {
     fn into_session(self) -> Session {
-        let capacity = u32::try_from(self.capacity).unwrap_or(u32::MAX);
-        let mut info = SessionInfo::new(SessionId::from_uuid(self.id), self.host, self.version, capacity);
-        info.held = u32::try_from(self.held).unwrap_or(u32::MAX);
+        let info = self.numbers.info(SessionId::from_uuid(self.id), self.host, self.version);
         Session::new(info, self.joined_at.into(), self.lease_until.into())
     }
 }

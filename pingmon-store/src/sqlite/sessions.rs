@@ -12,7 +12,10 @@ use sqlx::SqliteConnection;
 use uuid::Uuid;
 
 use super::SqliteStore;
-use crate::{codec::instant, error};
+use crate::{
+    codec::{SessionNumbers, instant},
+    error,
+};
 
 const EXPIRED: &str = "SELECT id FROM pingmon_sessions WHERE NOT ended AND lease_until <= ?";
 
@@ -55,9 +58,12 @@ pub(super) async fn is_alive(conn: &mut SqliteConnection, session: SessionId, no
 }
 
 // A row that has ended stays as it is: the statement then changes nothing.
-const RENEW: &str = "INSERT INTO pingmon_sessions (id, host, version, capacity, held, joined_at, lease_until)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-    ON CONFLICT (id) DO UPDATE SET host = ?2, version = ?3, capacity = ?4, held = ?5, lease_until = ?7 WHERE NOT ended";
+const RENEW: &str = "INSERT INTO pingmon_sessions (id, host, version, joined_at, lease_until,
+        capacity, weight, share, held, running, concurrency, lateness)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+    ON CONFLICT (id) DO UPDATE SET host = ?2, version = ?3, lease_until = ?5, capacity = ?6, weight = ?7, share = ?8,
+        held = ?9, running = ?10, concurrency = ?11, lateness = ?12
+        WHERE NOT ended";
 const ACTIVE_MONITORS: &str = "SELECT count(*) FROM pingmon_monitors WHERE state = 'active'";
 
 pub(super) async fn renew(store: &SqliteStore, info: &SessionInfo, ttl: Duration) -> Result<Renewal> {
@@ -65,8 +71,10 @@ pub(super) async fn renew(store: &SqliteStore, info: &SessionInfo, ttl: Duration
     let renewal = store.write("renew the session", move |conn, now| {
         Box::pin(async move {
             let lease_until = now + ttl;
+            let numbers = SessionNumbers::of(&info).columns();
             let renew = sqlx::query(RENEW).bind(*info.id.as_uuid()).bind(info.host).bind(info.version);
-            let renew = renew.bind(info.capacity).bind(info.held).bind(now.as_micros()).bind(lease_until.as_micros());
+            let renew = renew.bind(now.as_micros()).bind(lease_until.as_micros());
+            let renew = numbers.into_iter().fold(renew, |renew, number| renew.bind(number));
             if renew.execute(&mut *conn).await?.rows_affected() == 0 {
                 return Err(Error::SessionEnded.into());
             }
@@ -87,8 +95,9 @@ pub(super) async fn sessions(store: &SqliteStore) -> Result<Vec<Session>> {
     store.read("list the sessions", move |conn| Box::pin(living(conn, now))).await
 }
 
-const LIVING: &str = "SELECT id, host, version, capacity, held, joined_at, lease_until FROM pingmon_sessions
-    WHERE NOT ended AND lease_until > ? ORDER BY id";
+const LIVING: &str = "SELECT id, host, version, joined_at, lease_until,
+        capacity, weight, share, held, running, concurrency, lateness
+    FROM pingmon_sessions WHERE NOT ended AND lease_until > ? ORDER BY id";
 
 /// All living sessions, by id.
 async fn living(conn: &mut SqliteConnection, now: Timestamp) -> error::Result<Vec<Session>> {
@@ -101,16 +110,15 @@ struct SessionRow {
     id: Uuid,
     host: String,
     version: String,
-    capacity: u32,
-    held: u32,
     joined_at: i64,
     lease_until: i64,
+    #[sqlx(flatten)]
+    numbers: SessionNumbers,
 }
 
 impl SessionRow {
     fn into_session(self) -> Session {
-        let mut info = SessionInfo::new(SessionId::from_uuid(self.id), self.host, self.version, self.capacity);
-        info.held = self.held;
+        let info = self.numbers.info(SessionId::from_uuid(self.id), self.host, self.version);
         Session::new(info, instant(self.joined_at), instant(self.lease_until))
     }
 }
