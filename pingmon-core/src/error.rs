@@ -77,6 +77,15 @@ impl Error {
         matches!(self, Self::Store { retryable: true, .. } | Self::Delivery { retryable: true, .. })
     }
 
+    /// What lies at the bottom of it: the last cause, or the error itself when it has none.
+    pub(crate) fn root(&self) -> String {
+        let mut cause: &dyn StdError = self;
+        while let Some(error) = cause.source() {
+            cause = error;
+        }
+        cause.to_string()
+    }
+
     /// The error and its causes in one line, for logs.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();

@@ -176,6 +176,13 @@ impl Phase {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         Self(mixed ^ (mixed >> 31))
     }
+
+    /// The part of `span` that falls to this phase, evenly spread from none to nearly all of it.
+    pub(crate) fn part_of(self, span: Duration) -> Duration {
+        let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        let part = (u128::from(self.0) * u128::from(micros)) >> 64;
+        Duration::from_micros(u64::try_from(part).unwrap_or(micros))
+    }
 }
 
 impl fmt::Display for Schedule {

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 use super::{
     Engine, Shared,
     clock::StoreClock,
+    complaints::Complaints,
     registry::{Registry, Resolver},
     settings::Settings,
     vitals::Gauges,
@@ -182,7 +183,8 @@ impl Builder {
             nudge: Notify::new(),
             mail: watch::Sender::new(()),
             overdue: AtomicU64::new(0),
-            complained_at: Mutex::new(None),
+            dropped: Mutex::default(),
+            complaints: Complaints::default(),
         };
         let notifiers = watch::Sender::new(Arc::new(notifiers));
         Ok(Engine { shared: Arc::new(shared), definitions: self.definitions, notifiers })

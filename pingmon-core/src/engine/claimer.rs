@@ -1,18 +1,24 @@
 //! Keeps the engine at its fair share: claims what nobody owns, gives surplus back a little at a time, and notices what
 //! was edited or taken away between runs.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, lease::Lease, scheduler::Message};
-use crate::{error::Result, id::MonitorId};
+use super::{Shared, lease::Lease, scheduler::Message, share};
+use crate::{
+    error::Result,
+    id::MonitorId,
+    store::{catalog::Adoption, claims::Session},
+};
 
 /// Most monitors in one claim.
 const MAX_CLAIM: usize = 1_000;
 /// Most held monitors compared with the store in one round.
 const MAX_COMPARED: usize = 2_000;
+/// Most monitors written straight into the database that are taken in at once.
+const MAX_ADOPTED: usize = 500;
 
 /// Looks for work each poll interval, and at once when nudged.
 pub(super) struct Claimer {
@@ -23,6 +29,13 @@ pub(super) struct Claimer {
     cursor: Option<MonitorId>,
     /// Whether the store may have given us monitors, or taken some back, without our hearing of it.
     in_doubt: bool,
+}
+
+/// What a round did, as it is logged.
+#[derive(Default)]
+struct Round {
+    acquired: u64,
+    given_back: u64,
 }
 
 impl Claimer {
@@ -53,60 +66,106 @@ impl Claimer {
         }
     }
 
+    /// The shares are worked out anew each time: that an engine died or left shows with its lease, not with the next
+    /// renewal of ours.
     async fn round(&mut self, lease: Lease) -> Result<()> {
-        if self.in_doubt {
-            self.release_unheld(lease).await?;
-            self.in_doubt = false;
-        }
-        self.shed(lease).await?;
-        self.claim(lease).await?;
+        self.release_unheld(lease).await?;
+        let sessions = self.shared.store.sessions().await?;
+        let share = share::fair_share(&sessions, lease.session, lease.monitors);
+        self.shared.gauges.shares(share.min(lease.monitors));
+        self.adopt().await;
+        let given_back = self.shed(lease, share).await?;
+        let acquired = self.claim(lease, share).await?;
+        self.report(lease, &sessions, &Round { acquired, given_back });
         self.compare(lease).await
     }
 
-    /// Gives back what the store says is ours and the scheduler doesn't hold: nobody would run it. When the scheduler is
-    /// stopping, nobody knows what it holds, and leaving gives everything back anyway.
-    async fn release_unheld(&self, lease: Lease) -> Result<()> {
-        let Some(held) = self.ask(|answer| Message::List(None, usize::MAX, answer)).await else { return Ok(()) };
-        let mut unheld = self.shared.store.owned(lease.session).await?;
-        unheld.retain(|monitor| held.binary_search_by_key(monitor, |(held, _)| *held).is_err());
-        self.shared.store.release(lease.session, &unheld).await
-    }
-
-    /// Gives surplus back: only what exceeds the share by a twentieth, and at most a tenth of what is held a round, so
-    /// that a joining engine gets its part without a stampede.
-    async fn shed(&self, lease: Lease) -> Result<()> {
-        let held = self.shared.gauges.held();
-        let surplus = held.saturating_sub(lease.share);
-        if surplus == 0 || surplus <= lease.share / 20 {
-            return Ok(());
+    /// Gives back what the store may say is ours and the scheduler doesn't hold: nobody would run it. Those are the
+    /// monitors whose run was refused, and after an answer that was lost any. When the scheduler is stopping, nobody
+    /// knows what it holds, and leaving gives everything back anyway.
+    async fn release_unheld(&mut self, lease: Lease) -> Result<()> {
+        let dropped = self.shared.take_dropped();
+        let suspects = if self.in_doubt { self.shared.store.owned(lease.session).await? } else { dropped };
+        if !suspects.is_empty() {
+            self.in_doubt = true;
+            let unheld = self.ask(|answer| Message::Unheld(suspects, answer)).await.unwrap_or_default();
+            self.release(lease, &unheld).await?;
         }
-        let count = surplus.min(held.div_ceil(10));
-        let given_up = self.ask(|answer| Message::Shed(usize::try_from(count).unwrap_or(MAX_CLAIM), answer)).await;
-        self.shared.store.release(lease.session, &given_up.unwrap_or_default()).await
+        self.in_doubt = false;
+        Ok(())
     }
 
-    /// Claims up to the share. Monitors that are long overdue are claimed beyond it: better one engine with more than
-    /// its part than a monitor that nobody runs.
-    async fn claim(&self, lease: Lease) -> Result<()> {
+    /// Takes in what people wrote straight into the database. That this fails keeps nobody from claiming the rest.
+    async fn adopt(&self) {
+        match self.shared.store.adopt(MAX_ADOPTED).await {
+            Ok(adopted) => adopted.into_iter().for_each(|Adoption { name, problem }| match problem {
+                None => tracing::info!(monitor = name, "took in a monitor"),
+                Some(problem) => tracing::warn!(monitor = name, problem, "a monitor can't be taken in"),
+            }),
+            Err(error) => self.shared.store_failed("take monitors in", &error),
+        }
+    }
+
+    /// Gives surplus back; answers how much.
+    async fn shed(&self, lease: Lease, share: u64) -> Result<u64> {
+        let settings = &self.shared.settings;
+        let rounds = (settings.lease.as_millis() / settings.poll.as_millis().max(1)).max(1);
+        let count = share::surplus(self.shared.gauges.held(), share, u64::try_from(rounds).unwrap_or(u64::MAX));
+        if count == 0 {
+            return Ok(0);
+        }
+        let given_up = self.ask(|answer| Message::Shed(usize::try_from(count).unwrap_or(MAX_CLAIM), answer)).await;
+        let given_up = given_up.unwrap_or_default();
+        self.release(lease, &given_up).await?;
+        Ok(given_up.len() as u64)
+    }
+
+    async fn release(&self, lease: Lease, monitors: &[MonitorId]) -> Result<()> {
+        if monitors.is_empty() { Ok(()) } else { self.shared.store.release(lease.session, monitors).await }
+    }
+
+    /// Claims up to the share; answers how many. Monitors that are long overdue are claimed beyond it: better one engine
+    /// with more than its part than a monitor that nobody runs.
+    async fn claim(&self, lease: Lease, share: u64) -> Result<u64> {
         let kinds = self.shared.registry.names();
         let overdue = self.shared.take_overdue();
-        let mut room = lease.share.saturating_sub(self.shared.gauges.held()).max(overdue);
+        let (mut room, mut acquired) = (share.saturating_sub(self.shared.gauges.held()).max(overdue), 0);
         while room > 0 && lease.is_alive() {
             let limit = usize::try_from(room).unwrap_or(MAX_CLAIM).min(MAX_CLAIM);
             let claims = self.shared.store.claim(lease.session, kinds, limit).await?;
-            let count = claims.len();
+            let (count, now) = (claims.len(), self.shared.clock.now());
             if count > 0 {
-                tracing::debug!(session = %lease.session, acquired = count, "claimed monitors");
-                let held = claims.into_iter().map(|claim| self.shared.registry.hold(claim, lease.hole)).collect();
+                let held = claims.into_iter().map(|claim| self.shared.registry.hold(claim, lease, now)).collect();
                 // The scheduler may be gone already, at the end of a shutdown.
                 let _ = self.scheduler.send(Message::Claimed(lease.session, held));
             }
+            acquired += count as u64;
+            room = room.saturating_sub(count as u64);
             if count < limit {
                 break;
             }
-            room = room.saturating_sub(count as u64);
         }
-        Ok(())
+        Ok(acquired)
+    }
+
+    /// One event a round; loud only when something moved. What others hold is what they said last.
+    fn report(&self, lease: Lease, sessions: &[Session], round: &Round) {
+        let Round { acquired, given_back } = *round;
+        let others = sessions.iter().filter(|other| other.info.id != lease.session);
+        let held_by_others: u64 = others.map(|other| u64::from(other.info.held)).sum();
+        let vitals = self.shared.gauges.read();
+        let held = (vitals.held + acquired).min(lease.monitors);
+        let available = lease.monitors.saturating_sub(held + held_by_others);
+        let (session, sessions, share) = (lease.session, sessions.len(), vitals.share);
+        macro_rules! say {
+            ($level:ident) => {
+                tracing::$level!(
+                    %session, sessions, share, available, acquired, given_back, held, held_by_others,
+                    running = vitals.running, late = vitals.late, lost = vitals.lost, "claimed"
+                )
+            };
+        }
+        if acquired + given_back > 0 { say!(info) } else { say!(debug) }
     }
 
     /// Asks the store about the next few held monitors, and drops those that were edited or taken away.
@@ -140,6 +199,6 @@ async fn new_session(leases: &mut watch::Receiver<Option<Lease>>, lease: Option<
     let is_new = |new: &Option<Lease>| new.is_some_and(|new| Some(new.session) != known);
     if leases.wait_for(is_new).await.is_err() {
         // The keeper has gone: the engine is stopping.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     }
 }

@@ -75,11 +75,6 @@ async fn settle(
             Err(error) => {
                 tracing::error!(%session, runs = part.len(), error = error.chain(), "failed to record runs");
                 shared.gauges.lost(part.len());
-                // Ours in the store, but not held any more: given back, so that it is claimed anew.
-                let monitors: Vec<_> = part.iter().map(|run| run.monitor).collect();
-                if let Err(error) = shared.store.release(session, &monitors).await {
-                    shared.store_failed("release monitors", &error);
-                }
                 let settled = part.into_iter().map(|run| (run.into(), Verdict::Lost)).collect();
                 let _ = verdicts.send(Message::Committed(session, settled));
             }
@@ -114,13 +109,24 @@ async fn store(
     }
 }
 
-/// Counts what was stored, and wakes the dispatcher if there is something to send.
+/// Counts what was stored, says so, and wakes the dispatcher if there is something to send.
 fn note(shared: &Shared, batch: &[Completion], answers: &[Verdict]) {
     let accepted =
         || batch.iter().zip(answers).filter(|(_, verdict)| **verdict == Verdict::Accepted).map(|(run, _)| run);
     let missed = accepted().filter_map(|run| run.gap).map(|gap| gap.slots).sum();
     shared.gauges.recorded(accepted().count(), missed);
-    shared.gauges.lost(batch.len() - accepted().count());
+    let lost = batch.len() - accepted().count();
+    shared.gauges.lost(lost);
+    let lateness = accepted().map(|run| run.started_at.since(run.slot)).max().unwrap_or_default();
+    match lost {
+        0 => tracing::debug!(runs = batch.len(), ?lateness, "recorded"),
+        _ => tracing::warn!(
+            runs = batch.len(),
+            lost,
+            ?lateness,
+            "the store refused late runs: others own their monitors"
+        ),
+    }
     if accepted().any(|run| !run.deliveries.is_empty()) {
         shared.mail.send_replace(());
     }

@@ -6,11 +6,16 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, backoff::Backoff};
+use super::{
+    Shared,
+    backoff::Backoff,
+    share::{FULL_WEIGHT, next_weight},
+};
 use crate::{
     error::Error,
     id::SessionId,
     store::claims::{GapReason, Renewal, SessionInfo},
+    time::{Span, Timestamp},
 };
 
 /// The engine's session as its tasks see it.
@@ -19,8 +24,10 @@ pub(super) struct Lease {
     pub(super) session: SessionId,
     /// The local moment after which nothing may be started: counted from before the store was asked.
     pub(super) deadline: Instant,
-    /// How many monitors are this engine's fair part.
-    pub(super) share: u64,
+    /// When the session joined.
+    pub(super) joined_at: Timestamp,
+    /// How many monitors there are to share.
+    pub(super) monitors: u64,
     /// Why nobody ran the slots that went by before this session.
     pub(super) hole: GapReason,
 }
@@ -33,42 +40,9 @@ impl Lease {
 
 /// Renews until told to stop. Publishes `None` between sessions.
 pub(super) async fn keep(shared: Arc<Shared>, leases: watch::Sender<Option<Lease>>, stop: CancellationToken) {
-    let settings = &shared.settings;
-    let mut info =
-        SessionInfo::new(SessionId::new(), settings.host.clone(), settings.version.clone(), settings.capacity);
-    let mut backoff = Backoff::new(Duration::from_millis(100), settings.lease / 6);
-    let (mut hole, mut failed) = (GapReason::NoEngine, false);
+    let mut keeper = Keeper::new(shared, leases);
     while !stop.is_cancelled() {
-        let asked = Instant::now();
-        info.held = u32::try_from(shared.gauges.held()).unwrap_or(u32::MAX);
-        let pause = match shared.store.renew(&info, settings.lease).await {
-            Ok(renewal) => {
-                shared.clock.anchor(asked, Instant::now(), renewal.now);
-                let deadline = asked + settings.lease;
-                let share = fair_share(&renewal, &info);
-                let joined = leases.send_replace(Some(Lease { session: info.id, deadline, share, hole })).is_none();
-                shared.gauges.joined(info.id, deadline);
-                backoff.reset();
-                failed = false;
-                if !joined {
-                    hole = GapReason::NoEngine;
-                }
-                settings.lease / 3
-            }
-            Err(Error::SessionEnded) => {
-                tracing::warn!(session = %info.id, "the session has ended; joining as a new one");
-                info.id = SessionId::new();
-                hole = if failed { GapReason::StoreDown } else { GapReason::NoEngine };
-                leases.send_replace(None);
-                shared.gauges.left();
-                Duration::ZERO
-            }
-            Err(error) => {
-                failed = true;
-                shared.store_failed("renew the session", &error);
-                backoff.next()
-            }
-        };
+        let pause = keeper.renew().await;
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(pause) => {}
@@ -76,12 +50,106 @@ pub(super) async fn keep(shared: Arc<Shared>, leases: watch::Sender<Option<Lease
     }
 }
 
-/// An engine alone takes everything; several share by capacity, rounded up.
-fn fair_share(renewal: &Renewal, info: &SessionInfo) -> u64 {
-    if renewal.sessions.len() <= 1 {
-        return u64::MAX;
+struct Keeper {
+    shared: Arc<Shared>,
+    leases: watch::Sender<Option<Lease>>,
+    info: SessionInfo,
+    /// When the session joined, as the store wrote it down.
+    joined_at: Option<Timestamp>,
+    /// Why nobody ran the slots that went by before this session.
+    hole: GapReason,
+    failed: bool,
+    backoff: Backoff,
+}
+
+impl Keeper {
+    fn new(shared: Arc<Shared>, leases: watch::Sender<Option<Lease>>) -> Self {
+        let settings = &shared.settings;
+        let (host, version) = (settings.host.clone(), settings.version.clone());
+        let mut info = SessionInfo::new(SessionId::new(), host, version, settings.capacity);
+        info.concurrency = u32::try_from(settings.concurrency).unwrap_or(u32::MAX);
+        info.weight = FULL_WEIGHT;
+        let backoff = Backoff::new(Duration::from_millis(100), settings.lease / 6);
+        Self { shared, leases, info, joined_at: None, hole: GapReason::NoEngine, failed: false, backoff }
     }
-    let total: u64 = renewal.sessions.iter().map(|session| u64::from(session.info.capacity)).sum();
-    let part = u128::from(renewal.monitors) * u128::from(info.capacity);
-    u64::try_from(part.div_ceil(u128::from(total.max(1)))).unwrap_or(u64::MAX)
+
+    /// Renews once; answers how long to wait before the next time.
+    async fn renew(&mut self) -> Duration {
+        let lease = self.shared.settings.lease;
+        self.report();
+        let asked = Instant::now();
+        match self.shared.store.renew(&self.info, lease).await {
+            Ok(renewal) if self.was_forgotten(&renewal) => {
+                tracing::warn!(session = %self.info.id, "the store has lost what it knew of the session; joining anew");
+                self.leave().await;
+                self.begin_anew()
+            }
+            Ok(renewal) => {
+                self.publish(asked, &renewal);
+                lease / 3
+            }
+            Err(Error::SessionEnded) => {
+                tracing::warn!(session = %self.info.id, "the session has ended; joining as a new one");
+                self.begin_anew()
+            }
+            Err(error) => {
+                self.failed = true;
+                self.shared.store_failed("renew the session", &error);
+                self.backoff.next()
+            }
+        }
+    }
+
+    /// Brings what the session says of itself up to date.
+    fn report(&mut self) {
+        let load = self.shared.gauges.take_load();
+        self.info.held = u32::try_from(load.held).unwrap_or(u32::MAX);
+        self.info.running = u32::try_from(load.running).unwrap_or(u32::MAX);
+        self.info.share = load.share;
+        self.info.lateness = Span(load.lateness);
+        self.info.weight = next_weight(self.info.weight, load.lateness);
+    }
+
+    /// Whether the store wrote the session down as a new one though it had joined before: what it owned is forgotten with
+    /// it. So it is after a failover to a standby that hadn't heard of it.
+    fn was_forgotten(&self, renewal: &Renewal) -> bool {
+        self.joined_at.is_some_and(|known| joined_at(renewal, self.info.id).is_some_and(|joined| joined != known))
+    }
+
+    fn publish(&mut self, asked: Instant, renewal: &Renewal) {
+        self.shared.clock.anchor(asked, Instant::now(), renewal.now);
+        let (session, deadline) = (self.info.id, asked + self.shared.settings.lease);
+        self.joined_at = joined_at(renewal, session);
+        let joined_at = self.joined_at.unwrap_or(renewal.now);
+        let lease = Lease { session, deadline, joined_at, monitors: renewal.monitors, hole: self.hole };
+        let joined = self.leases.send_replace(Some(lease)).is_none();
+        self.shared.gauges.joined(session, deadline);
+        match joined {
+            true => tracing::info!(%session, sessions = renewal.sessions.len(), "joined"),
+            false => self.hole = GapReason::NoEngine,
+        }
+        self.backoff.reset();
+        self.failed = false;
+    }
+
+    /// Ends a session that nobody runs in: the others would count it until its lease has run out.
+    async fn leave(&self) {
+        if let Err(error) = self.shared.store.leave(self.info.id).await {
+            self.shared.store_failed("leave", &error);
+        }
+    }
+
+    /// Takes another id: a session that has ended never comes back.
+    fn begin_anew(&mut self) -> Duration {
+        self.info.id = SessionId::new();
+        self.joined_at = None;
+        self.hole = if self.failed { GapReason::StoreDown } else { GapReason::NoEngine };
+        self.leases.send_replace(None);
+        self.shared.gauges.left();
+        Duration::ZERO
+    }
+}
+
+fn joined_at(renewal: &Renewal, session: SessionId) -> Option<Timestamp> {
+    renewal.sessions.iter().find(|living| living.info.id == session).map(|living| living.joined_at)
 }

@@ -10,6 +10,7 @@ mod builder;
 mod claimer;
 mod clock;
 mod committer;
+mod complaints;
 mod dispatcher;
 pub mod guard;
 mod janitor;
@@ -20,12 +21,14 @@ mod registry;
 mod runner;
 mod scheduler;
 mod settings;
+mod share;
 pub mod vitals;
 
 use std::{
     collections::HashMap,
     fmt,
     future::Future,
+    mem,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -36,7 +39,6 @@ use std::{
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinSet,
-    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +46,7 @@ pub use self::{builder::Builder, settings::MAX_CONCURRENCY};
 use self::{
     claimer::Claimer,
     clock::StoreClock,
+    complaints::Complaints,
     dispatcher::Notifiers,
     registry::Registry,
     scheduler::Scheduler,
@@ -52,13 +55,11 @@ use self::{
 };
 use crate::{
     error::{Error, Result},
+    id::MonitorId,
     monitor::Definition,
     notifier::Notifier,
     store::Store,
 };
-
-/// At most one log line a second says that the store fails.
-const LOG_EVERY: Duration = Duration::from_secs(1);
 
 /// What the engine's tasks share.
 struct Shared {
@@ -73,7 +74,9 @@ struct Shared {
     mail: watch::Sender<()>,
     /// How many overdue monitors nobody owns, as the janitor saw it last.
     overdue: AtomicU64,
-    complained_at: Mutex<Option<Instant>>,
+    /// Monitors that the scheduler dropped because the store refused their run: they may still be ours in the store.
+    dropped: Mutex<Vec<MonitorId>>,
+    complaints: Complaints,
 }
 
 impl Shared {
@@ -84,10 +87,8 @@ impl Shared {
             return;
         }
         self.gauges.store_fault(Some(error.chain()));
-        let mut complained_at = self.complained_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if complained_at.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
-            *complained_at = Some(Instant::now());
-            tracing::warn!(action, error = error.chain(), "the store failed");
+        if let Some(unsaid) = self.complaints.may_say(&error.root()) {
+            tracing::warn!(action, error = error.chain(), unsaid, "the store failed");
         }
     }
 
@@ -98,6 +99,15 @@ impl Shared {
 
     fn take_overdue(&self) -> u64 {
         self.overdue.swap(0, Relaxed)
+    }
+
+    fn note_dropped(&self, monitor: MonitorId) {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(monitor);
+        self.nudge.notify_one();
+    }
+
+    fn take_dropped(&self) -> Vec<MonitorId> {
+        mem::take(&mut *self.dropped.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Permits {
 
 struct Kind {
     free: usize,
-    /// Due, but without room; earliest slot first.
+    /// Due, but without room; by the moment they were to start, earliest first.
     waiting: BTreeSet<(Timestamp, MonitorId)>,
 }
 
@@ -43,8 +43,8 @@ impl Permits {
     }
 
     /// Lets a due monitor wait for room.
-    pub(super) fn wait(&mut self, kind: usize, slot: Timestamp, monitor: MonitorId) {
-        self.kinds[kind].waiting.insert((slot, monitor));
+    pub(super) fn wait(&mut self, kind: usize, start_at: Timestamp, monitor: MonitorId) {
+        self.kinds[kind].waiting.insert((start_at, monitor));
     }
 
     /// Takes room for whoever has waited longest among the kinds that have some.
@@ -54,10 +54,15 @@ impl Permits {
         }
         let ready = self.kinds.iter_mut().enumerate().filter(|(_, kind)| kind.free > 0 && !kind.waiting.is_empty());
         let (index, kind) = ready.min_by_key(|(_, kind)| kind.waiting.first().copied())?;
-        let (slot, monitor) = kind.waiting.pop_first()?;
+        let (start_at, monitor) = kind.waiting.pop_first()?;
         kind.free -= 1;
         self.free -= 1;
-        Some((index, slot, monitor))
+        Some((index, start_at, monitor))
+    }
+
+    /// When the one was to start that has waited longest.
+    pub(super) fn waiting_since(&self) -> Option<Timestamp> {
+        self.kinds.iter().filter_map(|kind| kind.waiting.first()).map(|(start_at, _)| *start_at).min()
     }
 
     /// Forgets all who wait; runs under way keep their room until they end.

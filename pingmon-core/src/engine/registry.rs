@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use super::guard::Guarded;
+use super::{guard::Guarded, lease::Lease, plan};
 use crate::{
     check::CheckKind,
     error::{Error, Result},
@@ -51,6 +51,8 @@ pub(super) struct Held {
     pub(super) health: Health,
     /// The pending slot, or the one under way.
     pub(super) slot: Timestamp,
+    /// When its run is to start: at its slot, unless the monitor was claimed after it.
+    pub(super) start_at: Timestamp,
     /// Why slots went by, should some have: set until the first run after the claim ended.
     pub(super) hole: Option<GapReason>,
     pub(super) running: bool,
@@ -81,7 +83,7 @@ impl Registry {
 
     /// Makes a claimed monitor ready to run. One whose kind isn't known or whose config is refused is held all the same:
     /// its runs are `unknown` and say why.
-    pub(super) fn hold(&self, claim: Claim, hole: GapReason) -> Held {
+    pub(super) fn hold(&self, claim: Claim, lease: Lease, now: Timestamp) -> Held {
         let Claim { monitor, health, slot } = claim;
         let kind = self.by_name.get(monitor.definition.kind.as_str()).copied();
         let check = match kind {
@@ -102,7 +104,8 @@ impl Registry {
             kind: kind.unwrap_or_default(),
             check,
         };
-        Held { watched: Arc::new(watched), health, slot, hole: Some(hole), running: false }
+        let start_at = plan::start(&watched.schedule, watched.phase, slot, lease.joined_at, now);
+        Held { watched: Arc::new(watched), health, slot, start_at, hole: Some(lease.hole), running: false }
     }
 
     fn build(&self, kind: usize, monitor: &Monitor) -> Result<Guarded> {

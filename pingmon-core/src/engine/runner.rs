@@ -88,6 +88,7 @@ fn conclude(job: Job, started_at: Timestamp, outcome: Outcome, now: Timestamp, s
         schedule: &watched.schedule,
         phase: watched.phase,
         slot,
+        started_at,
         first: health.status.is_none(),
         retry: retry.map(|every| every.0),
         now,

@@ -47,6 +47,8 @@ pub(super) enum Message {
     Shed(usize, oneshot::Sender<Vec<MonitorId>>),
     /// Which monitors are held, at most that many after that one, with their revisions.
     List(Option<MonitorId>, usize, oneshot::Sender<Vec<(MonitorId, i64)>>),
+    /// Which of these monitors aren't held.
+    Unheld(Vec<MonitorId>, oneshot::Sender<Vec<MonitorId>>),
 }
 
 /// What the scheduler needs to know of a recorded run.
@@ -70,7 +72,8 @@ pub(super) struct Scheduler {
     inbox: mpsc::UnboundedReceiver<Message>,
     finished: mpsc::UnboundedSender<Finished>,
     lease: Option<Lease>,
-    held: BTreeMap<MonitorId, Held>,
+    held: BTreeMap<MonitorId, Box<Held>>,
+    /// When monitors are to start. An entry that says otherwise than the monitor is out of date.
     queue: BinaryHeap<Reverse<(Timestamp, MonitorId)>>,
     permits: Permits,
     runs: JoinSet<Ended>,
@@ -105,7 +108,7 @@ impl Scheduler {
     pub(super) async fn run(mut self, stop: CancellationToken) -> usize {
         let mut messages = Vec::new();
         loop {
-            self.shared.gauges.beat();
+            self.beat();
             let more = self.start_due();
             let wake = if more { Instant::now() } else { self.next_wake() };
             tokio::select! {
@@ -119,11 +122,19 @@ impl Scheduler {
         self.finish().await
     }
 
-    /// The moment of the next slot, or the next beat.
+    /// Says that the wheel turns, and how long the one has waited that waits longest.
+    fn beat(&self) {
+        self.shared.gauges.beat();
+        if let Some(start_at) = self.permits.waiting_since() {
+            self.shared.gauges.lags(self.shared.clock.now().since(start_at));
+        }
+    }
+
+    /// The moment of the next start, or the next beat.
     fn next_wake(&self) -> Instant {
         let beat = Instant::now() + BEAT;
         let due = self.queue.peek().filter(|_| self.lease.is_some_and(|lease| lease.is_alive()));
-        due.map_or(beat, |Reverse((slot, _))| self.shared.clock.instant_of(*slot).min(beat))
+        due.map_or(beat, |Reverse((start_at, _))| self.shared.clock.instant_of(*start_at).min(beat))
     }
 
     /// Starts what is due and has room; says whether there may be more.
@@ -131,19 +142,19 @@ impl Scheduler {
         let Some(lease) = self.lease.filter(Lease::is_alive) else { return false };
         let now = self.shared.clock.now();
         for _ in 0..MAX_STARTS {
-            let Some(Reverse((slot, monitor))) = self.queue.peek().copied().filter(|Reverse((slot, _))| *slot <= now)
+            let Some(Reverse((start_at, monitor))) = self.queue.peek().copied().filter(|Reverse((at, _))| *at <= now)
             else {
                 return false;
             };
             self.queue.pop();
-            let Some(held) = self.held.get(&monitor).filter(|held| held.slot == slot && !held.running) else {
+            let Some(held) = self.held.get(&monitor).filter(|held| held.start_at == start_at && !held.running) else {
                 continue;
             };
             let kind = held.watched.kind;
             if self.permits.take(kind) {
                 self.start(lease, monitor, now);
             } else {
-                self.permits.wait(kind, slot, monitor);
+                self.permits.wait(kind, start_at, monitor);
             }
         }
         true
@@ -155,6 +166,7 @@ impl Scheduler {
         held.running = true;
         let job = Job::new(lease.session, lease.deadline, held);
         self.shared.gauges.started(now.since(held.slot));
+        self.shared.gauges.lags(now.since(held.start_at));
         self.runs.spawn(runner::run(Arc::clone(&self.shared), job));
     }
 
@@ -183,19 +195,19 @@ impl Scheduler {
     fn requeue(&mut self, monitor: MonitorId) {
         if let Some(held) = self.held.get_mut(&monitor) {
             held.running = false;
-            self.queue.push(Reverse((held.slot, monitor)));
+            self.queue.push(Reverse((held.start_at, monitor)));
         }
     }
 
     fn start_waiting(&mut self) {
         let Some(lease) = self.lease.filter(Lease::is_alive) else { return };
         let now = self.shared.clock.now();
-        while let Some((kind, slot, monitor)) = self.permits.next_waiting() {
-            let due = |held: &&Held| held.slot == slot && held.watched.kind == kind && !held.running;
-            match self.held.get(&monitor).filter(due) {
-                Some(_) => self.start(lease, monitor, now),
+        while let Some((kind, start_at, monitor)) = self.permits.next_waiting() {
+            let due = |held: &Held| held.start_at == start_at && held.watched.kind == kind && !held.running;
+            match self.held.get(&monitor).is_some_and(|held| due(held)) {
+                true => self.start(lease, monitor, now),
                 // It was given up or edited while it waited.
-                None => self.permits.give_back(kind),
+                false => self.permits.give_back(kind),
             }
         }
     }
@@ -227,13 +239,17 @@ impl Scheduler {
             // Whoever asked may have gone at the end of a shutdown.
             Message::Shed(count, answer) => drop(answer.send(self.shed(count))),
             Message::List(after, count, answer) => drop(answer.send(self.list(after, count))),
+            Message::Unheld(mut monitors, answer) => {
+                monitors.retain(|monitor| !self.held.contains_key(monitor));
+                drop(answer.send(monitors));
+            }
         }
     }
 
     fn hold(&mut self, held: Held) {
         let monitor = held.watched.id;
-        self.queue.push(Reverse((held.slot, monitor)));
-        self.held.insert(monitor, held);
+        self.queue.push(Reverse((held.start_at, monitor)));
+        self.held.insert(monitor, Box::new(held));
     }
 
     fn settle(&mut self, run: Recorded, verdict: Verdict) {
@@ -242,11 +258,12 @@ impl Scheduler {
         };
         if verdict == Verdict::Lost {
             self.held.remove(&run.monitor);
+            self.shared.note_dropped(run.monitor);
             return;
         }
         held.running = false;
         held.hole = None;
-        held.slot = run.next_slot;
+        (held.slot, held.start_at) = (run.next_slot, run.next_slot);
         if let Some(health) = run.health {
             held.health = health;
         }

@@ -33,6 +33,8 @@ pub struct Vitals {
     pub sent: u64,
     /// Runs that started more than 100 ms after their slot.
     pub late: u64,
+    /// How many monitors are the engine's fair share.
+    pub share: u64,
     /// Why the engine isn't doing its work, each in one line; empty when it is.
     pub faults: Vec<String>,
 }
@@ -61,7 +63,19 @@ pub(super) struct Gauges {
     missed: AtomicU64,
     sent: AtomicU64,
     late: AtomicU64,
+    share: AtomicU64,
+    /// The worst since it was taken, in microseconds.
+    lateness: AtomicU64,
     state: Mutex<State>,
+}
+
+/// How much an engine has to do.
+pub(super) struct Load {
+    pub(super) held: u64,
+    pub(super) running: u64,
+    pub(super) share: u64,
+    /// How much later than it could a run was started at worst.
+    pub(super) lateness: Duration,
 }
 
 /// What is written rarely.
@@ -103,10 +117,30 @@ impl Gauges {
     }
 
     /// A run started that much after its slot.
-    pub(super) fn started(&self, lateness: Duration) {
+    pub(super) fn started(&self, after_slot: Duration) {
         self.running.fetch_add(1, Relaxed);
-        if lateness > LATE {
+        if after_slot > LATE {
             self.late.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A run started, or waits, that long after it could have started.
+    pub(super) fn lags(&self, lateness: Duration) {
+        self.lateness.fetch_max(u64::try_from(lateness.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// That many monitors are the engine's fair share.
+    pub(super) fn shares(&self, share: u64) {
+        self.share.store(share, Relaxed);
+    }
+
+    /// What there is to do, and the worst lateness since this was asked last.
+    pub(super) fn take_load(&self) -> Load {
+        Load {
+            held: self.held.load(Relaxed),
+            running: self.running.load(Relaxed),
+            share: self.share.load(Relaxed),
+            lateness: Duration::from_micros(self.lateness.swap(0, Relaxed)),
         }
     }
 
@@ -159,6 +193,7 @@ impl Gauges {
             missed: self.missed.load(Relaxed),
             sent: self.sent.load(Relaxed),
             late: self.late.load(Relaxed),
+            share: self.share.load(Relaxed),
             faults,
         }
     }

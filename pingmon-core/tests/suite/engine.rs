@@ -173,7 +173,7 @@ async fn a_stop_cuts_off_what_outlasts_the_grace_period_and_those_slots_are_run_
     assert!(took <= 3 * SECOND, "{took:?}");
     let quick = Script::default();
     let running = engines.start(engine(&store, &quick));
-    pass(2 * SECOND).await;
+    pass(10 * SECOND).await;
     engines.stop(running).await;
     assert_eq!(records(&store, "m").await[0].slot, script.runs.lock().unwrap()[0].1, "the very slot that was cut off");
 }

@@ -104,3 +104,47 @@ async fn an_engine_that_was_cut_off_finds_its_monitors_elsewhere_and_what_it_ran
     engines.stop(other).await;
     engines.stop(cut_off).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_failover_lost_is_run_again_and_stored_once() {
+    let (store, script, mut engines) = (store(), Script::default(), Engines::default());
+    let faulty = Faulty::over(&store);
+    let running = engines.start(over(&faulty, &script).monitor(monitor("m")));
+    pass(25 * SECOND).await;
+    let session = running.handle.vitals().session;
+    faulty.doomed.store(true, SeqCst);
+    pass(14 * SECOND).await;
+    let kept = records(&store, "m").await.len();
+    assert!(script.runs_of("m") > kept, "some runs were lost");
+    faulty.doomed.store(false, SeqCst);
+    pass(30 * SECOND).await;
+    assert!(running.handle.vitals().is_ready(), "{:?}", running.handle.vitals().faults);
+    assert_ne!(running.handle.vitals().session, session, "a session that was forgotten is left");
+    assert_eq!(store.sessions().await.unwrap().len(), 1);
+    engines.stop(running).await;
+    let (records, gaps) = (records(&store, "m").await, store.gaps(id_of(&store, "m").await, None, 10).await.unwrap());
+    let covered = records.len() as u64 + gaps.iter().map(|gap| gap.slots).sum::<u64>();
+    assert!(records.len() >= kept + 2 && covered >= 7, "{records:?} {gaps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_whose_run_is_refused_is_claimed_anew_within_two_polls() {
+    let (store, script, mut engines) = (store(), Script::default(), Engines::default());
+    let faulty = Faulty::over(&store);
+    let running = engines.start(over(&faulty, &script).lease(60 * SECOND).monitor(monitor("m")));
+    pass(25 * SECOND).await;
+    faulty.doomed.store(true, SeqCst);
+    // One run, and no renewal.
+    pass(10 * SECOND).await;
+    faulty.doomed.store(false, SeqCst);
+    let lost = running.handle.vitals().lost;
+    while running.handle.vitals().lost == lost {
+        pass(SECOND / 10).await;
+    }
+    pass(2 * SECOND).await;
+    assert_eq!(running.handle.vitals().held, 1);
+    engines.stop(running).await;
+    let records = records(&store, "m").await;
+    let slots: std::collections::HashSet<_> = records.iter().map(|record| record.slot).collect();
+    assert!(slots.len() == records.len() && script.runs_of("m") > records.len(), "{records:?}");
+}

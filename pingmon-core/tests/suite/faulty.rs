@@ -1,5 +1,5 @@
-//! A store that can be made to fail: before it does what it is asked (`down`), or after (`mute`: done, but the answer is
-//! lost).
+//! A store that can be made to fail: before it does what it is asked (`down`), after (`mute`: done, but the answer is
+//! lost), or later (`doomed`: answered, but lost with the primary when a standby takes over that hadn't heard of it).
 
 use std::{
     borrow::Cow,
@@ -32,11 +32,13 @@ pub(crate) struct Faulty {
     inner: Arc<dyn Store>,
     pub(crate) down: AtomicBool,
     pub(crate) mute: AtomicBool,
+    pub(crate) doomed: AtomicBool,
 }
 
 impl Faulty {
     pub(crate) fn over(inner: &Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner: Arc::clone(inner), down: AtomicBool::new(false), mute: AtomicBool::new(false) })
+        let [down, mute, doomed] = [false; 3].map(AtomicBool::new);
+        Arc::new(Self { inner: Arc::clone(inner), down, mute, doomed })
     }
 
     fn reach(&self) -> Result<&Arc<dyn Store>> {
@@ -82,7 +84,12 @@ impl Catalog for Faulty {
 #[async_trait]
 impl Claims for Faulty {
     async fn renew(&self, info: &SessionInfo, ttl: Duration) -> Result<Renewal> {
-        self.answer(self.reach()?.renew(info, ttl).await)
+        let mut renewal = self.answer(self.reach()?.renew(info, ttl).await)?;
+        if self.doomed.load(SeqCst) {
+            // It joins here, while the standby will write it down at its next renewal.
+            renewal.sessions.iter_mut().for_each(|session| session.joined_at = Timestamp::default());
+        }
+        Ok(renewal)
     }
 
     async fn leave(&self, session: SessionId) -> Result<()> {
@@ -94,7 +101,10 @@ impl Claims for Faulty {
     }
 
     async fn complete(&self, session: SessionId, batch: &[Completion]) -> Result<Vec<Verdict>> {
-        self.answer(self.reach()?.complete(session, batch).await)
+        match self.doomed.load(SeqCst) {
+            true => Ok(vec![Verdict::Accepted; batch.len()]),
+            false => self.answer(self.reach()?.complete(session, batch).await),
+        }
     }
 
     async fn release(&self, session: SessionId, monitors: &[MonitorId]) -> Result<()> {

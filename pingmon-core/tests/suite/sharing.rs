@@ -2,9 +2,14 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use pingmon_core::store::Store;
+use pingmon_core::{
+    id::SessionId,
+    store::{Store, claims::SessionInfo},
+};
 
-use crate::rig::{Engines, SECOND, Script, engine, monitor, pass, records, store};
+use crate::rig::{Engines, SECOND, Script, engine, id_of, monitor, pass, records, store};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// The slots that were run in total, and how many of them more than once.
 fn repeated(scripts: &[&Script]) -> (usize, usize) {
@@ -39,6 +44,79 @@ async fn engines_share_monitors_fairly_and_run_no_slot_twice() {
     let (runs, repeated) = repeated(&scripts.each_ref());
     assert!(runs > 90 * 7, "{runs}");
     assert_eq!(repeated, 0, "of {runs} runs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_joining_engine_has_its_share_within_two_leases_and_gets_it_little_by_little() {
+    for lease in [3 * SECOND, 15 * SECOND, 60 * SECOND] {
+        let (store, mut engines) = (store(), Engines::default());
+        define(&store, 400).await;
+        let script = Script::default();
+        let first = engines.start(engine(&store, &script).lease(lease));
+        pass(20 * SECOND).await;
+        let joined_at = tokio::time::Instant::now();
+        let second = engines.start(engine(&store, &script).lease(lease));
+        let (mut held, mut most) = (0, 0);
+        while held < 190 {
+            pass(SECOND).await;
+            let now = second.handle.vitals().held;
+            (held, most) = (now, most.max(now - held));
+        }
+        assert!(joined_at.elapsed() <= 2 * lease, "{:?} at a lease of {lease:?}", joined_at.elapsed());
+        let a_round = 2 * 400 / lease.as_secs();
+        assert!(most <= a_round, "{most} at once at a lease of {lease:?}");
+        engines.stop(first).await;
+        engines.stop(second).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_cannot_keep_up_gives_more_away_and_gets_it_back_when_it_can() {
+    let (store, mut engines) = (store(), Engines::default());
+    define(&store, 100).await;
+    // Each run takes 3 s, so 30 at a time make 100 in 10 s: five at a time can't make their half of it.
+    let (slow, quick) = (Script::taking(3 * SECOND), Script::taking(3 * SECOND));
+    let narrow = engines.start(engine(&store, &slow).concurrency(5));
+    let wide = engines.start(engine(&store, &quick).concurrency(50));
+    pass(300 * SECOND).await;
+    let held = [narrow.handle.vitals().held, wide.handle.vitals().held];
+    assert!(held[0] <= 25 && held[0] + held[1] == 100, "{held:?}");
+    let sessions = store.sessions().await.unwrap();
+    let weight = |running: &crate::rig::Running| {
+        let session = running.handle.vitals().session;
+        sessions.iter().find(|living| Some(living.info.id) == session).unwrap().info.weight
+    };
+    assert!(weight(&narrow) < 500 && weight(&wide) == 1_000, "{} {}", weight(&narrow), weight(&wide));
+    engines.stop(narrow).await;
+    engines.stop(wide).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_hole_each_monitor_runs_once_for_it_and_the_load_does_not_double() {
+    let (store, mut engines) = (store(), Engines::default());
+    define(&store, 500).await;
+    let (before, after) = (Script::default(), Script::default());
+    let running = engines.start(engine(&store, &before));
+    pass(40 * SECOND).await;
+    engines.kill(running).await;
+    pass(45 * SECOND).await;
+    let back = store.renew(&SessionInfo::new(SessionId::new(), "", "", 1), SECOND).await.unwrap().now;
+    let running = engines.start(engine(&store, &after));
+    pass(25 * SECOND).await;
+    engines.stop(running).await;
+    let runs = after.runs.lock().unwrap().clone();
+    for second in 0..20 {
+        let window = back + second * SECOND..back + (second + 1) * SECOND;
+        let started = runs.iter().filter(|(.., started_at)| window.contains(started_at)).count();
+        assert!(started < 100, "{started} runs in second {second}, where 50 are usual");
+    }
+    for n in 0..500 {
+        let name = format!("m{n}");
+        let caught_up = runs.iter().filter(|(of, slot, _)| *of == name && *slot < back).count();
+        assert_eq!(caught_up, 1, "runs of {name} for the time of the hole");
+        let gaps = store.gaps(id_of(&store, &name).await, None, 10).await.unwrap();
+        assert!(gaps.len() == 1 && gaps[0].slots >= 3, "{gaps:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,8 +169,8 @@ async fn a_leaving_engine_hands_over_at_once() {
     let staying = engines.start(engine(&store, &two));
     pass(60 * SECOND).await;
     engines.stop(leaving).await;
-    pass(6 * SECOND).await;
-    assert_eq!(staying.handle.vitals().held, 40, "within a renewal and a poll");
+    pass(1_100 * MILLISECOND).await;
+    assert_eq!(staying.handle.vitals().held, 40, "within a poll");
     engines.stop(staying).await;
     assert_eq!(repeated(&[&one, &two]).1, 0);
 }
