@@ -86,14 +86,14 @@ async fn after_a_hole_a_monitor_runs_once_and_the_rest_is_one_gap_with_its_reaso
     let before = records(&store, "m").await.len();
     pass(600 * SECOND).await;
     let second = engines.start(engine(&store, &script));
-    pass(25 * SECOND).await;
+    pass(35 * SECOND).await;
     engines.stop(second).await;
     let after = records(&store, "m").await;
     assert!((before + 3..=before + 4).contains(&after.len()), "{before} -> {}", after.len());
     let gaps = store.gaps(id_of(&store, "m").await, None, 10).await.unwrap();
     assert_eq!(gaps.len(), 1);
     assert_eq!(gaps[0].reason, GapReason::NoEngine);
-    assert!((58..=60).contains(&gaps[0].slots), "{gaps:?}");
+    assert!((59..=61).contains(&gaps[0].slots), "{gaps:?}");
     assert_eq!(
         gaps[0].from.since(after[before].slot),
         10 * SECOND,
