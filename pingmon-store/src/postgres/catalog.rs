@@ -35,7 +35,7 @@ impl Catalog for PgStore {
     async fn put(&self, definitions: Vec<Definition>) -> Result<Vec<Put>> {
         const ACTION: &str = "put monitors";
         let definitions = prepare(ACTION, definitions)?;
-        let put = self.write(ACTION, move |mut tx| {
+        let put = self.administer(ACTION, move |mut tx| {
             Box::pin(async move {
                 lock_catalog(&mut tx).await?;
                 let plan = Plan::new(&mut tx, &definitions).await?;
@@ -51,7 +51,7 @@ impl Catalog for PgStore {
         const ACTION: &str = "reconcile monitors";
         let definitions = prepare(ACTION, definitions)?;
         let origin = origin.clone();
-        let reconciled = self.write(ACTION, move |mut tx| {
+        let reconciled = self.administer(ACTION, move |mut tx| {
             Box::pin(async move {
                 lock_catalog(&mut tx).await?;
                 let plan = Plan::new(&mut tx, &definitions).await?;
@@ -90,7 +90,7 @@ impl Catalog for PgStore {
     }
 
     async fn delete(&self, id: MonitorId) -> Result<()> {
-        let delete = self.write("delete a monitor", move |mut tx| {
+        let delete = self.administer("delete a monitor", move |mut tx| {
             Box::pin(async move {
                 lock_catalog(&mut tx).await?;
                 if lock(&mut tx, [id]).await?.is_empty() {

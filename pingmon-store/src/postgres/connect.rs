@@ -1,144 +1,129 @@
-//! From a URL to what opens connections, and what PostgreSQL's error codes mean for the caller.
+//! From a URL to connections that a store can use: to a server that takes writes, the first of several that does.
 
-use std::{str::FromStr as _, time::Duration};
-
-use pingmon_core::error::{Error, Result};
-use sqlx::{
-    ConnectOptions as _, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
+use std::{
+    io,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
 };
 
-/// How long a call waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+use pingmon_core::error::Result;
+use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{
+    codes::{is_refused_parameter, is_transient, refusal, unusable},
+    url,
+};
+use crate::error;
+
+/// How long a host may take to let us in. Some seven round trips (TCP, TLS, SCRAM, the greeting) have room even half way
+/// round the world, and the second of two hosts is still reached within one call.
+const HOST_DEADLINE: Duration = Duration::from_secs(2);
 /// Statements kept prepared on a connection: more than this store has.
 const STATEMENTS: usize = 128;
-/// The parameter of a URL that says what stands between us and the server.
-const POOLER: &str = "pooler=";
+/// A parameter that only we know, given when a connection begins. A server that shows it again is one that we speak with
+/// directly: a pooler, whose connections begin without us, doesn't know it.
+const MARK: &str = "pingmon.connection";
 
-/// A server and how to log in. Holds the password: no `Debug`.
-#[derive(Clone)]
+/// The servers and how to log in. Holds the password: no `Debug`.
 pub(super) struct Target {
-    pub(super) options: PgConnectOptions,
+    hosts: Vec<PgConnectOptions>,
+    /// The host to try first: the one that served last.
+    first: AtomicUsize,
     /// Whether a pooler hands each transaction to whatever server connection is free.
+    pooled: AtomicBool,
+}
+
+/// A new connection.
+pub(super) struct Connected {
+    pub(super) conn: PgConnection,
+    /// Whether each transaction may meet another server: nothing is prepared by name then.
     pub(super) pooled: bool,
 }
 
 impl Target {
-    /// Reads a URL: `postgres://user:password@host:5432/database`, with libpq's parameters and `pooler=transaction`.
-    /// What it leaves out is taken from libpq's environment variables, as every PostgreSQL program does.
-    ///
     /// # Errors
-    /// [`Error::Config`] naming `store.url`, without repeating the URL: it holds a password.
+    /// [`Error::Config`](pingmon_core::error::Error::Config) naming `store.url`, see [`url::parse`].
     pub(super) fn parse(url: &str) -> Result<Self> {
-        const FORM: &str = "write it as \"postgres://user:password@host:5432/database\"";
-        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err(refused(format!("is to begin with \"postgres://\": {FORM}")));
-        }
-        let (url, pooled) = without_pooler(url)?;
-        let options = PgConnectOptions::from_str(&url).map_err(|_| refused(format!("can't be read: {FORM}")))?;
-        let options = options
-            .application_name("pingmon")
+        let url = url::parse(url)?;
+        let ours = |options: PgConnectOptions| {
+            let name = options.get_application_name().unwrap_or("pingmon").to_owned();
             // A pooler refuses startup parameters that it doesn't know, and nothing here is a float.
-            .extra_float_digits(None)
-            .statement_cache_capacity(if pooled { 0 } else { STATEMENTS })
-            .disable_statement_logging();
-        Ok(Self { options, pooled })
+            let options = options.application_name(&name).extra_float_digits(None);
+            options.statement_cache_capacity(STATEMENTS).disable_statement_logging()
+        };
+        let hosts = url.hosts.into_iter().map(ours).collect();
+        Ok(Self { hosts, first: AtomicUsize::new(0), pooled: AtomicBool::new(url.pooled) })
     }
 
-    /// Opens a pool of up to `connections`, one of them at once.
-    pub(super) async fn pool(&self, connections: u32) -> Result<PgPool> {
-        let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
-        // Each use begins with a statement that tells, see `transactions`.
-        let pool = pool.test_before_acquire(false);
-        pool.connect_with(self.options.clone()).await.map_err(open_error)
-    }
-}
-
-/// The URL without the parameter that only we know, and whether it asked for a pooler's ways.
-fn without_pooler(url: &str) -> Result<(String, bool)> {
-    let Some((base, query)) = url.split_once('?') else { return Ok((url.to_owned(), false)) };
-    let (pooler, others): (Vec<_>, Vec<_>) = query.split('&').partition(|parameter| parameter.starts_with(POOLER));
-    let pooled = match pooler.as_slice() {
-        [] => false,
-        ["pooler=transaction"] => true,
-        _ => return Err(refused("has a pooler that isn't known: write \"pooler=transaction\" or leave it out")),
-    };
-    let url = if others.is_empty() { base.to_owned() } else { format!("{base}?{}", others.join("&")) };
-    Ok((url, pooled))
-}
-
-fn refused(reason: impl Into<String>) -> Error {
-    Error::config("store.url", reason)
-}
-
-/// The error of a failed first connection or migration: the URL is blamed where it is to blame.
-pub(super) fn open_error(error: sqlx::Error) -> Error {
-    match sqlstate(&error).as_deref() {
-        Some(code) if code.starts_with("28") => refused(format!("doesn't let us in: {error}")),
-        Some("3D000") => refused(format!("names no database of this server: {error}")),
-        Some("42501") => refused(format!("names a role that may not do what is needed: {error}")),
-        _ => Error::Store { action: "open the store", retryable: is_transient(&error), source: Box::new(error) },
-    }
-}
-
-fn sqlstate(error: &sqlx::Error) -> Option<String> {
-    Some(error.as_database_error()?.code()?.into_owned())
-}
-
-/// Whether the same call may succeed later: the way to the server failed, or it is short of something, busy, starting,
-/// stopping or a standby for now (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
-pub(super) fn is_transient(error: &sqlx::Error) -> bool {
-    match sqlstate(error) {
-        Some(code) => {
-            // Connection; rollback for the sake of others; resources; operator intervention; system error.
-            let classes = ["08", "40", "53", "57", "58"];
-            // A lock not had in time; a read-only standby; a transaction that failed before.
-            let codes = ["55P03", "25006", "25P02"];
-            classes.iter().any(|class| code.starts_with(class)) || codes.contains(&code.as_str())
+    /// Connects to the first host that lets us in and takes writes. As in libpq, a refused login ends the search.
+    pub(super) async fn connect(&self) -> error::Result<Connected> {
+        let first = self.first.load(Ordering::Relaxed);
+        let mut failures = Vec::new();
+        for at in (0..self.hosts.len()).map(|step| (first + step) % self.hosts.len()) {
+            // If this call ends before the host answers, the next one goes on with the next host.
+            self.first.store((at + 1) % self.hosts.len(), Ordering::Relaxed);
+            let options = &self.hosts[at];
+            let silence = || unusable(io::ErrorKind::TimedOut, "the server didn't let us in within 2 s");
+            match timeout(HOST_DEADLINE, self.enter(options)).await.unwrap_or_else(|_| Err(silence())) {
+                Ok(connected) => {
+                    self.first.store(at, Ordering::Relaxed);
+                    return Ok(connected);
+                }
+                Err(error) if is_transient(&error) => failures.push((options, error)),
+                Err(error) => return Err(refusal(error)),
+            }
         }
-        None => matches!(
-            error,
-            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed
-        ),
+        Err(none_serves(failures))
+    }
+
+    async fn enter(&self, options: &PgConnectOptions) -> sqlx::Result<Connected> {
+        let mark = Uuid::now_v7().simple().to_string();
+        let mut conn = match self.pooled.load(Ordering::Relaxed) {
+            true => options.connect().await?,
+            false => match options.clone().options([(MARK, &mark)]).connect().await {
+                Err(error) if is_refused_parameter(&error) => options.connect().await?,
+                conn => conn?,
+            },
+        };
+        let pooled = greet(&mut conn).await?.as_deref() != Some(&*mark);
+        if pooled && !self.pooled.swap(true, Ordering::Relaxed) {
+            tracing::info!("a pooler stands between the store and PostgreSQL: no statement is prepared by name");
+        }
+        Ok(Connected { conn, pooled })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+// A standby's transactions are read-only, and so are those of a primary that is being retired.
+const GREETING: &str = "SELECT pg_catalog.current_setting('pingmon.connection', true),
+    pg_catalog.current_setting('transaction_read_only') = 'on'";
 
-    #[test]
-    fn a_url_that_cannot_be_used_is_refused_without_repeating_it() {
-        for (url, reason) in [
-            ("sqlite:pingmon.db", "is to begin with \"postgres://\""),
-            ("postgres://me:secret@host:port/x", "can't be read"),
-            ("postgres://me:secret@host/x?pooler=session", "write \"pooler=transaction\""),
-            ("postgres://me:secret@host/x?pooler=transaction&pooler=transaction", "a pooler that isn't known"),
-        ] {
-            let error = Target::parse(url).err().unwrap().to_string();
-            assert!(error.starts_with("invalid store.url: ") && error.contains(reason), "{url}: {error}");
-            assert!(!error.contains("secret"), "{error}");
-        }
-    }
+/// Refuses a server that takes no writes; answers the mark that it shows.
+async fn greet(conn: &mut PgConnection) -> sqlx::Result<Option<String>> {
+    use sqlx::Row as _;
 
-    #[test]
-    fn the_pooler_is_ours_and_the_other_parameters_are_the_server_s() {
-        for (query, left, pooled) in [
-            ("", "", false),
-            ("?sslmode=disable", "?sslmode=disable", false),
-            ("?pooler=transaction", "", true),
-            ("?sslmode=disable&pooler=transaction&host=x", "?sslmode=disable&host=x", true),
-        ] {
-            let url = format!("postgres://me@host/x{query}");
-            assert_eq!(without_pooler(&url).unwrap(), (format!("postgres://me@host/x{left}"), pooled));
-        }
+    let row = sqlx::raw_sql(GREETING).fetch_one(conn).await?;
+    if row.try_get(1)? {
+        return Err(read_only());
     }
+    row.try_get(0)
+}
 
-    #[test]
-    fn what_may_pass_by_itself_is_worth_another_try() {
-        assert!(is_transient(&sqlx::Error::PoolTimedOut));
-        assert!(is_transient(&sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into())));
-        assert!(!is_transient(&sqlx::Error::PoolClosed));
-        assert!(!is_transient(&sqlx::Error::RowNotFound));
+/// The error of a server that takes no writes.
+pub(super) fn read_only() -> sqlx::Error {
+    unusable(io::ErrorKind::ReadOnlyFilesystem, "the server is read-only: a standby, or a primary that was demoted")
+}
+
+fn none_serves(mut failures: Vec<(&PgConnectOptions, sqlx::Error)>) -> error::Failure {
+    if failures.len() == 1
+        && let Some((_, error)) = failures.pop()
+    {
+        return error.into();
     }
+    let reasons: Vec<_> = failures
+        .iter()
+        .map(|(options, error)| format!("{}:{}: {error}", options.get_host(), options.get_port()))
+        .collect();
+    unusable(io::ErrorKind::NotConnected, format!("no host serves: {}", reasons.join("; "))).into()
 }

@@ -49,7 +49,7 @@ impl History for PgStore {
         let results = self.old_rows(OLD_RESULTS, from.results, before, limit).await?;
         let gaps = self.old_rows(OLD_GAPS, from.gaps, before, limit).await?;
         *self.prune_from() = PruneFrom { results: results.go_on_at, gaps: gaps.go_on_at };
-        let pruned = self.write("remove what is no longer kept", move |mut tx| {
+        let pruned = self.administer("remove what is no longer kept", move |mut tx| {
             Box::pin(async move {
                 sessions::end_expired(&mut tx).await?;
                 let mut gone = remove(&mut tx, REMOVE_RESULTS, results).await?;

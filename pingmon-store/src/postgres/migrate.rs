@@ -2,12 +2,16 @@
 
 use pingmon_core::error::{Error, Result};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqlSafeStr as _,
+    AssertSqlSafe, Connection as _, PgConnection, Row as _, SqlSafeStr as _,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
-    postgres::PgConnectOptions,
 };
 
-use super::{connect::open_error, statements::Schema};
+use super::{
+    codes::{is_transient, open_error, refusal},
+    connect::Target,
+    statements::Schema,
+};
+use crate::error;
 
 /// All migrations by version. A released one is never edited: its checksum is in the bookkeeping of every store.
 const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "initial", include_str!("../../migrations/postgres/0001_initial.sql"))];
@@ -19,8 +23,9 @@ const LOCK: i64 = i64::from_be_bytes(*b"\0pingmon");
 ///
 /// # Errors
 /// When the tables are of a newer program or were tampered with, or the role may not make them; store errors.
-pub(super) async fn migrate(options: &PgConnectOptions, schema: &Schema) -> Result<()> {
-    let mut conn = options.connect().await.map_err(open_error)?;
+pub(super) async fn migrate(target: &Target, schema: &Schema) -> Result<()> {
+    let connected = target.connect().await;
+    let mut conn = connected.map_err(|failure| failure.into_error("open the store", is_transient))?.conn;
     let migrated = apply(&mut conn, schema).await;
     if let Err(error) = conn.close().await {
         tracing::warn!(%error, "failed to close the connection that migrated the store");
@@ -58,17 +63,40 @@ fn migrator(schema: &Schema) -> Migrator {
     migrator
 }
 
+const VERSION: &str = "SELECT max(version) FROM {schema}.migrations WHERE success";
+
+/// Refuses a connection to tables that this program doesn't know: what each new one is asked.
+pub(super) async fn check(conn: &mut PgConnection, schema: &Schema) -> error::Result<()> {
+    let version: Option<i64> = match sqlx::raw_sql(AssertSqlSafe(schema.fill(VERSION))).fetch_one(conn).await {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => None,
+        row => row.map_err(refusal)?.try_get(0)?,
+    };
+    Ok(fits(version)?)
+}
+
+/// Whether this program knows the tables of a version; there are none before the first.
+fn fits(version: Option<i64>) -> Result<()> {
+    let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
+    match version {
+        Some(version) if version > known => Err(newer(version)),
+        Some(version) if version == known => Ok(()),
+        _ => Err(Error::config("store.url", "names a store without the tables of this program: migrate it first")),
+    }
+}
+
+fn newer(version: i64) -> Error {
+    let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
+    let reason = format!(
+        "the store has schema version {version} and this program knows {known}: run a newer pingmon, or name another \
+         schema"
+    );
+    Error::config("store.url", reason)
+}
+
 fn migrate_error(error: MigrateError) -> Error {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => open_error(error),
-        MigrateError::VersionMissing(version) => {
-            let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
-            let reason = format!(
-                "the store has schema version {version} and this program knows {known}: run a newer pingmon, or name \
-                 another schema"
-            );
-            Error::config("store.url", reason)
-        }
+        MigrateError::VersionMissing(version) => newer(version),
         error => Error::Store { action: "migrate the store", retryable: false, source: Box::new(error) },
     }
 }

@@ -14,6 +14,7 @@
 mod batch;
 mod catalog;
 mod claims;
+mod codes;
 mod completions;
 mod connect;
 mod definitions;
@@ -21,10 +22,12 @@ mod history;
 mod incidents;
 mod migrate;
 mod outbox;
+mod pool;
 mod rows;
 mod sessions;
 mod statements;
 mod transactions;
+mod url;
 
 use std::{
     fmt,
@@ -37,6 +40,7 @@ use pingmon_core::error::Result;
 use self::{
     connect::Target,
     history::PruneFrom,
+    pool::Pool,
     statements::{Schema, Statements},
     transactions::{Access, Transaction, Transactions},
 };
@@ -55,7 +59,7 @@ use crate::error;
 /// # }
 /// ```
 pub struct PgStore {
-    target: Target,
+    target: Arc<Target>,
     schema: Schema,
     transactions: Arc<Transactions>,
     prune_from: Mutex<PruneFrom>,
@@ -88,18 +92,21 @@ impl PgOptions {
         self
     }
 
-    /// Connects to the store at `postgres://user:password@host:5432/database`, which has its tables already: see
-    /// [`PgStore::migrate`]. What the URL leaves out is taken from libpq's environment variables (`PGPASSWORD` …).
+    /// The store at `postgres://user:password@host:5432/database`, which has its tables already: see
+    /// [`PgStore::migrate`]. Several hosts may stand there as `a:5432,b:5432`: the first that takes writes serves. What
+    /// the URL leaves out is taken from libpq's environment variables (`PGPASSWORD` …) and `.pgpass`.
+    ///
+    /// Connects at the first call: no server that is away keeps a program from starting. Until it is back, calls fail
+    /// with an error worth another try; when it refuses who we are, or has no tables that this program knows, with
+    /// [`Error::Config`](pingmon_core::error::Error::Config) naming `store.url`.
     ///
     /// # Errors
-    /// [`Error::Config`](pingmon_core::error::Error::Config) naming `store.url` when the URL can't be used or the server
-    /// refuses who we are, or `store.schema`; store errors.
+    /// [`Error::Config`](pingmon_core::error::Error::Config) naming `store.url` or `store.schema` when it can't be used.
     pub async fn connect(self, url: &str) -> Result<PgStore> {
         let schema = Schema::parse(&self.schema)?;
-        let target = Target::parse(url)?;
-        let pool = target.pool(self.connections).await?;
-        let statements = Statements::new(schema.clone(), !target.pooled);
-        let transactions = Arc::new(Transactions::new(pool, statements));
+        let target = Arc::new(Target::parse(url)?);
+        let pool = Pool::new(Arc::clone(&target), schema.clone(), self.connections);
+        let transactions = Arc::new(Transactions::new(pool, Statements::new(schema.clone())));
         Ok(PgStore { target, schema, transactions, prune_from: Mutex::default() })
     }
 
@@ -145,7 +152,7 @@ impl PgStore {
     /// [`Error::Config`](pingmon_core::error::Error::Config) naming `store.url` when the role may not, or the tables are
     /// of a newer program; store errors.
     pub async fn migrate(&self) -> Result<()> {
-        migrate::migrate(&self.target.options, &self.schema).await
+        migrate::migrate(&self.target, &self.schema).await
     }
 
     /// Waits for what is running and closes all connections. Later calls fail.
@@ -159,6 +166,15 @@ impl PgStore {
         W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, error::Result<T>> + Send + 'static,
     {
         self.transactions.transact(action, Access::Write, work).await
+    }
+
+    /// As [`write`](Self::write), for what takes many statements: the call as a whole may take longer.
+    async fn administer<T, W>(&self, action: &'static str, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(Transaction<'c>) -> BoxFuture<'c, error::Result<T>> + Send + 'static,
+    {
+        self.transactions.transact(action, Access::Administer, work).await
     }
 
     async fn read<T, W>(&self, action: &'static str, work: W) -> Result<T>

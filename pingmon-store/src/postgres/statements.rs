@@ -43,14 +43,12 @@ impl Schema {
 /// The statements of one store.
 pub(super) struct Statements {
     schema: Schema,
-    /// Whether the server is to keep them by name. Behind a pooler each transaction may meet another server connection.
-    pub(super) named: bool,
     filled: RwLock<HashMap<&'static str, Arc<str>>>,
 }
 
 impl Statements {
-    pub(super) fn new(schema: Schema, named: bool) -> Self {
-        Self { schema, named, filled: RwLock::default() }
+    pub(super) fn new(schema: Schema) -> Self {
+        Self { schema, filled: RwLock::default() }
     }
 
     /// The statement of a template, filled in at its first use.
