@@ -15,6 +15,8 @@ use crate::{
 
 /// Most monitors in one claim.
 const MAX_CLAIM: usize = 1_000;
+/// Most claims in one round: others may have joined meanwhile, and the shares are to be worked out anew.
+const MAX_CLAIMS: usize = 10;
 /// Most held monitors compared with the store in one round.
 const MAX_COMPARED: usize = 2_000;
 /// Most monitors written straight into the database that are taken in at once.
@@ -130,7 +132,10 @@ impl Claimer {
         let kinds = self.shared.registry.names();
         let overdue = self.shared.take_overdue();
         let (mut room, mut acquired) = (share.saturating_sub(self.shared.gauges.held()).max(overdue), 0);
-        while room > 0 && lease.is_alive() {
+        for _ in 0..MAX_CLAIMS {
+            if room == 0 || !lease.is_alive() {
+                return Ok(acquired);
+            }
             let limit = usize::try_from(room).unwrap_or(MAX_CLAIM).min(MAX_CLAIM);
             let claims = self.shared.store.claim(lease.session, kinds, limit).await?;
             let (count, now) = (claims.len(), self.shared.clock.now());
@@ -142,9 +147,11 @@ impl Claimer {
             acquired += count as u64;
             room = room.saturating_sub(count as u64);
             if count < limit {
-                break;
+                return Ok(acquired);
             }
         }
+        // There is more: the next round comes at once.
+        self.shared.nudge.notify_one();
         Ok(acquired)
     }
 
