@@ -10,6 +10,7 @@ Examples:
   pingmon run -c /etc/pingmon.toml  Watch what the file says, serve the page
   pingmon validate                  Find every mistake in ./pingmon.toml
   pingmon check 'shop api' -o json  Run one monitor once, for scripts
+  pingmon workers                   Who shares the work, and how they are doing
   pingmon schema > schema.json      Let an editor complete and check the file
 
 Without --config, ./pingmon.toml is read if it is there.";
@@ -29,12 +30,50 @@ Signals: SIGHUP reads the file again; a bad one changes nothing. SIGTERM and
 SIGINT stop gracefully: runs under way end, monitors go to other workers. A
 second one stops at once.
 
-RUST_LOG sets what is logged to standard error (info unless set).";
+RUST_LOG sets what is logged to standard error (info unless set).
+
+Examples:
+  pingmon run                          With ./pingmon.toml, or the quick start
+  pingmon run -c /etc/pingmon.toml     With that file
+  pingmon run --log-format json        With a log for machines";
 
 const VALIDATE_HELP: &str = "\
 Exit status: 0 when the file is good, 3 when it isn't.
 
-References to variables and secret files are followed; nothing is contacted.";
+References to variables and secret files are followed; nothing is contacted.
+
+Examples:
+  pingmon validate                     Every mistake in ./pingmon.toml
+  pingmon validate -c new.toml -o json | jq -r '.errors[].message'";
+
+const SCHEMA_HELP: &str = "\
+Examples:
+  pingmon schema > schema.json         For editors that complete and check
+  pingmon schema | jq '.properties.store'";
+
+const MIGRATE_HELP: &str = "\
+Run it before the first start, and with each new version before its workers.
+An SQLite store needs no such care: it is brought up to date when it is opened.
+
+Exit status: 0 when the tables are up to date, 1 when that failed, 3 for a bad
+config or URL.
+
+Examples:
+  pingmon migrate                      The store that ./pingmon.toml names
+  pingmon migrate -c /etc/pingmon.toml";
+
+const WORKERS_HELP: &str = "\
+LOAD is the runs under way of those allowed at once, HELD the monitors held of
+the fair share, LATE the worst delay of a start since the last sign of life,
+LEASE how long it still counts as alive without one.
+
+Exit status: 0 when some worker is alive, 2 when none is, 3 when that can't be
+told.
+
+Examples:
+  pingmon workers                      Of the store that ./pingmon.toml names
+  pingmon workers -c /etc/pingmon.toml
+  pingmon workers -o json | jq -r '[.host, .held] | @tsv'";
 
 /// A complete monitor: checks, incidents, notices and a status page from one file.
 #[derive(Debug, Parser)]
@@ -57,7 +96,14 @@ pub(crate) enum Command {
     /// Find everything that is wrong with the config file
     #[command(after_help = VALIDATE_HELP)]
     Validate(Validate),
+    /// Show the workers that share a store, and how they are doing
+    #[command(after_help = WORKERS_HELP)]
+    Workers(Workers),
+    /// Bring the tables of a PostgreSQL store up to date
+    #[command(after_help = MIGRATE_HELP)]
+    Migrate(Migrate),
     /// Print the JSON Schema of the config file
+    #[command(after_help = SCHEMA_HELP)]
     Schema,
 }
 
@@ -98,6 +144,21 @@ pub(crate) struct Validate {
     pub(crate) output: Answer,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct Workers {
+    #[command(flatten)]
+    pub(crate) file: File,
+    /// How to write the list
+    #[arg(short, long, value_enum, default_value_t = Listing::Table, value_name = "FORMAT")]
+    pub(crate) output: Listing,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    pub(crate) file: File,
+}
+
 /// How the log is written. Variants have no doc comments: they would make the short help long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -111,6 +172,13 @@ pub(crate) enum Output {
     Table,
     Json,
     Nagios,
+}
+
+/// How a list is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listing {
+    Table,
+    Json,
 }
 
 /// How the answer about a file is written.

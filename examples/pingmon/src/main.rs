@@ -38,12 +38,14 @@ fn main() -> ExitCode {
         Command::Run(args) => command::run::run(args),
         Command::Check(args) => command::check::check(args),
         Command::Validate(args) => command::validate::validate(args),
+        Command::Workers(args) => command::workers::workers(args),
+        Command::Migrate(args) => command::migrate::migrate(args),
         Command::Schema => command::schema::schema(),
     };
     done.unwrap_or_else(|failure| {
         failure.print();
         ExitCode::from(match failure {
-            Failure::Config(_) | Failure::Usage(_) => USAGE,
+            Failure::Config(_) | Failure::Usage(_) | Failure::Unknown(_) => USAGE,
             Failure::Broken(_) => 1,
         })
     })

@@ -5,8 +5,14 @@ use std::sync::Arc;
 use pingmon_core::{
     error::{Error, Result},
     store::Store,
+    time::Timestamp,
 };
-use pingmon_store::{postgres::PgStore, sqlite::SqliteStore};
+use pingmon_store::{
+    postgres::{PgOptions, PgStore},
+    sqlite::{SqliteOptions, SqliteStore},
+};
+
+use crate::config::Store as Settings;
 
 /// An open store, which is to be closed at the end.
 pub(crate) enum Opened {
@@ -17,15 +23,29 @@ pub(crate) enum Opened {
 }
 
 impl Opened {
-    /// Opens the store of a URL and brings its tables up to date.
+    /// Opens a store to work with. The tables of an SQLite file are brought up to date; those of PostgreSQL are left as
+    /// they are, which is the business of `pingmon migrate`.
     ///
     /// # Errors
     /// [`Error::Config`] when no store has such a URL; store errors when it can't be opened.
-    pub(crate) async fn open(url: &str) -> Result<Self> {
+    pub(crate) async fn open(settings: &Settings) -> Result<Self> {
+        Self::with(settings, SqliteOptions::new()).await
+    }
+
+    /// Opens a store to look at: one that isn't there is an error.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) async fn open_existing(settings: &Settings) -> Result<Self> {
+        Self::with(settings, SqliteOptions::new().existing()).await
+    }
+
+    async fn with(settings: &Settings, sqlite: SqliteOptions) -> Result<Self> {
+        let url = &settings.url;
         check_url(url).map_err(|reason| Error::config("store.url", reason))?;
         Ok(match url.starts_with("sqlite:") {
-            true => Self::Sqlite(Arc::new(SqliteStore::open(url).await?)),
-            false => Self::Postgres(Arc::new(PgStore::open(url).await?)),
+            true => Self::Sqlite(Arc::new(sqlite.open(url).await?)),
+            false => Self::Postgres(Arc::new(postgres(settings).connect(url).await?)),
         })
     }
 
@@ -37,6 +57,28 @@ impl Opened {
         }
     }
 
+    /// Brings the tables up to date. An SQLite file had that when it was opened.
+    ///
+    /// # Errors
+    /// When the role may not, or the tables are of a newer program; store errors.
+    pub(crate) async fn migrate(&self) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(store) => store.migrate().await,
+        }
+    }
+
+    /// What its clock shows.
+    ///
+    /// # Errors
+    /// Store errors.
+    pub(crate) async fn now(&self) -> Result<Timestamp> {
+        match self {
+            Self::Sqlite(store) => Ok(store.now()),
+            Self::Postgres(store) => store.now().await,
+        }
+    }
+
     /// Ends all work with it.
     pub(crate) async fn close(self) {
         match self {
@@ -44,6 +86,11 @@ impl Opened {
             Self::Postgres(store) => store.close().await,
         }
     }
+}
+
+/// How a PostgreSQL store is opened.
+fn postgres(settings: &Settings) -> PgOptions {
+    PgOptions::new().schema(&settings.schema.0).connections(settings.connections)
 }
 
 /// Whether some store has such a URL.

@@ -35,7 +35,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use pingmon_core::error::Result;
+use pingmon_core::{error::Result, time::Timestamp};
 
 use self::{
     connect::Target,
@@ -153,6 +153,14 @@ impl PgStore {
     /// of a newer program; store errors.
     pub async fn migrate(&self) -> Result<()> {
         migrate::migrate(&self.target, &self.schema).await
+    }
+
+    /// What the store's clock shows: the database's.
+    ///
+    /// # Errors
+    /// Store errors.
+    pub async fn now(&self) -> Result<Timestamp> {
+        self.read("read the clock", |mut tx| Box::pin(async move { sessions::now(&mut tx).await })).await
     }
 
     /// Waits for what is running and closes all connections. Later calls fail.

@@ -69,18 +69,26 @@ pub struct SqliteStore {
 #[derive(Clone)]
 pub struct SqliteOptions {
     clock: Arc<dyn Clock>,
+    create: bool,
 }
 
 impl SqliteOptions {
-    /// The wall clock of this machine.
+    /// The wall clock of this machine; a file that isn't there is made.
     pub fn new() -> Self {
-        Self { clock: Arc::new(SystemClock) }
+        Self { clock: Arc::new(SystemClock), create: true }
     }
 
     /// Sets where all instants come from. Processes that share a file are to go by the same clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Refuses a file that isn't there instead of making it: for whoever only wants to look.
+    #[must_use]
+    pub fn existing(mut self) -> Self {
+        self.create = false;
         self
     }
 
@@ -92,7 +100,8 @@ impl SqliteOptions {
     /// no SQLite database or can't be written, or its tables are of a newer program; store errors.
     pub async fn open(self, url: &str) -> Result<SqliteStore> {
         let location = Location::parse(url)?;
-        let mut connection = location.create().await.map_err(|error| open_error(&location, error))?;
+        let opened = if self.create { location.create().await } else { location.open_writer().await };
+        let mut connection = opened.map_err(|error| open_error(&location, error))?;
         migrate::migrate(&location, &mut connection).await?;
         Ok(SqliteStore {
             clock: self.clock,
@@ -123,6 +132,11 @@ impl SqliteStore {
     /// As [`SqliteOptions::open`].
     pub async fn open(url: &str) -> Result<Self> {
         SqliteOptions::new().open(url).await
+    }
+
+    /// What the store's clock shows.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Waits for the writes that run and closes all connections, which folds the WAL into the file. Later calls fail. A

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use pingmon_core::{engine::vitals::Vitals, id::SessionId, store::claims::Session, time::Timestamp};
+use pingmon_core::{engine::vitals::Vitals, id::SessionId, outcome::millis, store::claims::Session, time::Timestamp};
 use serde::Serialize;
 
 use crate::{face::Shared, failure::Failure};
@@ -53,7 +53,12 @@ struct SessionBody {
     host: String,
     version: String,
     capacity: u32,
+    weight: u32,
+    running: u32,
+    concurrency: u32,
+    share: u64,
     held: u32,
+    lateness_ms: f64,
     joined_at: Timestamp,
     lease_until: Timestamp,
 }
@@ -65,7 +70,12 @@ impl From<Session> for SessionBody {
             host: session.info.host,
             version: session.info.version,
             capacity: session.info.capacity,
+            weight: session.info.weight,
+            running: session.info.running,
+            concurrency: session.info.concurrency,
+            share: session.info.share,
             held: session.info.held,
+            lateness_ms: millis(session.info.lateness.0),
             joined_at: session.joined_at,
             lease_until: session.lease_until,
         }

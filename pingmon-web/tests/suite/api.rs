@@ -209,5 +209,8 @@ async fn the_engine_and_all_sessions_are_told() {
     let answer = get(&router, "/api/v1/engine").await.json();
     assert_eq!((&answer["engine"]["ready"], &answer["engine"]["held"]), (&json!(true), &json!(7)));
     assert_eq!(answer["sessions"][0]["host"], "host-1");
+    for (figure, value) in [("weight", 1_000.0), ("running", 0.0), ("concurrency", 0.0), ("lateness_ms", 0.0)] {
+        assert_eq!(answer["sessions"][0][figure].as_f64(), Some(value), "{figure}");
+    }
     assert_eq!(get(&world.router(), "/api/v1/engine").await.json()["engine"], Value::Null);
 }

@@ -1,12 +1,14 @@
 //! The commands, one a file. Each ends with an exit code or a failure that is told on standard error.
 
 pub(crate) mod check;
+pub(crate) mod migrate;
 mod prepare;
 mod reconcile;
 pub(crate) mod run;
 pub(crate) mod schema;
 mod signals;
 pub(crate) mod validate;
+pub(crate) mod workers;
 
 use std::{
     io::{self, Write},
@@ -30,6 +32,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Something that the program stands on failed.
     Broken(String),
+    /// What was asked can't be told.
+    Unknown(String),
 }
 
 impl From<Error> for Failure {
@@ -51,7 +55,9 @@ impl Failure {
         // Nothing is left to tell it to when standard error is gone.
         let _ = match self {
             Self::Config(problems) => print_problems(&mut stderr, problems),
-            Self::Usage(text) | Self::Broken(text) => writeln!(stderr, "{RED}error:{RED:#} {text}"),
+            Self::Usage(text) | Self::Broken(text) | Self::Unknown(text) => {
+                writeln!(stderr, "{RED}error:{RED:#} {text}")
+            }
         };
     }
 }
@@ -69,6 +75,12 @@ fn load(named: Option<PathBuf>) -> Result<Config, Failure> {
         Failure::Usage("there is no pingmon.toml in this directory: write one, or name another with --config".into())
     })?;
     Source::read(&file).and_then(|source| config::load(&source, Kinds::new)).map_err(Failure::Config)
+}
+
+/// Does what waits for others, to its end.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::Broken(format!("failed to start: {e}")))?;
+    Ok(runtime.block_on(work))
 }
 
 /// Writes to standard output. That its reader has gone, as `head` does, is no failure.

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::Failure;
 use crate::{
-    config::{self, Config, Settings, Source, quickstart},
+    config::{self, Config, Settings, Source, Store, quickstart},
     kinds::Kinds,
     store::Opened,
 };
@@ -28,15 +28,15 @@ pub(super) async fn prepare(file: Option<&Path>) -> Result<(Config, TcpListener,
         Some(file) => from_file(file).await?,
         None => quick_start().await?,
     };
-    let opened = open(&config.settings.store.url).await?;
+    let opened = open(&config.settings.store).await?;
     Ok((config, listener, opened))
 }
 
 /// Opens the store; one that can't be reached, as when everything on a host starts at once, is waited for a while.
-async fn open(url: &str) -> Result<Opened, Failure> {
+async fn open(settings: &Store) -> Result<Opened, Failure> {
     let began = Instant::now();
     loop {
-        match Opened::open(url).await {
+        match Opened::open(settings).await {
             Err(error) if error.is_retryable() && began.elapsed() < STORE_PATIENCE => {
                 warn!(error = error.chain(), "the store can't be opened yet, trying again");
                 tokio::time::sleep(STORE_RETRY).await;

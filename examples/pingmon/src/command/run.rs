@@ -203,7 +203,9 @@ impl Running {
         match load(file).await {
             Ok(config) => self.take_over(config).await,
             Err(Failure::Config(problems)) => error!("kept the old config, the new one isn't good:\n{problems}"),
-            Err(Failure::Usage(reason) | Failure::Broken(reason)) => error!("kept the old config: {reason}"),
+            Err(Failure::Usage(reason) | Failure::Broken(reason) | Failure::Unknown(reason)) => {
+                error!("kept the old config: {reason}")
+            }
         }
     }
 

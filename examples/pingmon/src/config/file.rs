@@ -54,13 +54,23 @@ pub(crate) struct Store {
     /// `sqlite:` and the path of a file, relative to the working directory; or `postgres://user:password@host/database`,
     /// which any number of processes may share. Add `?pooler=transaction` behind a pooler in transaction mode.
     pub(crate) url: String,
+    /// For PostgreSQL: the schema that holds the tables, which `pingmon migrate` makes.
+    pub(crate) schema: SchemaName,
+    /// For PostgreSQL: most connections at one time.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub(crate) connections: u32,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite:pingmon.db".to_owned() }
+        Self { url: "sqlite:pingmon.db".to_owned(), schema: SchemaName("pingmon".to_owned()), connections: 8 }
     }
 }
+
+/// Up to 63 lower-case letters, digits and underscores, beginning with neither a digit nor `pg_`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct SchemaName(#[schemars(regex(pattern = "^(?!pg_)[a-z_][a-z0-9_]{0,62}$"))] pub(crate) String);
 
 /// The status page and the API.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

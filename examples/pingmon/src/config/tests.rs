@@ -225,7 +225,7 @@ fn the_kind_is_to_be_known_and_one() {
 fn everything_is_found_at_once_in_the_order_of_the_file() {
     let found = problems(
         "[web]\nlisten = \"everywhere\"\ntitel = \"x\"\n[worker]\nconcurrency = 0\nlease = \"0s\"\nkinds = { wbe = 1 }\n\
-         [dial]\npreset = \"publik\"\nallow = [\"10.0.0.0/40\"]\n[store]\nurl = \"mysql://me:pw@x/y\"\n\
+         [dial]\npreset = \"publik\"\nallow = [\"10.0.0.0/40\"]\n[store]\nurl = \"mysql://me:pw@x/y\"\nschema = \"pg_own\"\nconnections = 0\n\
          [[notifier]]\nname = \"ops\"\nbell = { loud = true }\n[[monitor]]\nname = \"a\"\nevery = \"5 fortnights\"\ntimeout = \"2m\"\nnotify = [\"opps\"]\nweb = { url = \"x\" }\n\
          [[monitors]]\nname = \"b\"\n",
     );
@@ -238,11 +238,13 @@ fn everything_is_found_at_once_in_the_order_of_the_file() {
         "f:9:10: dial.preset: is \"publik\", expected one of \"open\", \"public\", did you mean \"public\"?",
         "f:10:10: dial.allow[0]: is not a network such as",
         "f:12:7: store.url: names no store: write \"sqlite:pingmon.db\" or ",
-        "f:15:10: notifier \"ops\": bell.loud: unknown key, none is known",
-        "f:18:9: monitor \"a\": every: ",
-        "f:20:11: monitor \"a\": notify[0]: no notifier is named \"opps\", did you mean \"ops\"?",
-        "f:21:15: monitor \"a\": web.url: \"x\" is not a URL",
-        "f:22:3: monitors: unknown key, did you mean \"monitor\"?",
+        "f:13:10: store.schema: is \"pg_own\", expected up to 63 lower-case letters",
+        "f:14:15: store.connections: 0 is out of range: from 1 to 1000",
+        "f:17:10: notifier \"ops\": bell.loud: unknown key, none is known",
+        "f:20:9: monitor \"a\": every: ",
+        "f:22:11: monitor \"a\": notify[0]: no notifier is named \"opps\", did you mean \"ops\"?",
+        "f:23:15: monitor \"a\": web.url: \"x\" is not a URL",
+        "f:24:3: monitors: unknown key, did you mean \"monitor\"?",
     ];
     assert_eq!(found.len(), starts.len(), "{found:#?}");
     for (found, start) in found.iter().zip(starts) {

@@ -1,8 +1,11 @@
-//! How the results of `pingmon check` are written, one format a file, and how bad they are as a whole.
+//! What the commands tell: the results of `pingmon check`, one format a file, and how bad they are as a whole; the lists
+//! of other commands, one a file.
 
+mod grid;
 pub(crate) mod json;
 pub(crate) mod nagios;
 pub(crate) mod table;
+pub(crate) mod workers;
 
 use pingmon_core::{
     outcome::{Outcome, Status},

@@ -1,19 +1,13 @@
-//! A table for people. Coloured always: whoever prints it takes the colours out where they don't belong.
+//! The results of `pingmon check` as a table for people.
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets::NOTHING};
+use comfy_table::{Attribute, Cell, CellAlignment, Color};
 use pingmon_core::outcome::{Outcome, Status, millis};
 
-use super::{Row, one_line, tally};
+use super::{Row, grid, one_line, tally};
 
-/// A terminal narrower than this, in columns, doesn't tell its width, or breaks long lines better than we do.
-const MIN_WIDTH: u16 = 60;
-
-/// The table and a line that sums it up. As wide as the terminal when it is one, else as wide as it is.
+/// The table and a line that sums it up.
 pub(crate) fn render(rows: &[Row]) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).enforce_styling().set_header(
-        ["STATUS", "MONITOR", "KIND", "LATENCY", "MESSAGE"].map(|title| Cell::new(title).add_attribute(Attribute::Dim)),
-    );
+    let mut table = grid::titled(["STATUS", "MONITOR", "KIND", "LATENCY", "MESSAGE"]);
     for row in rows {
         table.add_row([
             status(row.outcome.status),
@@ -23,10 +17,7 @@ pub(crate) fn render(rows: &[Row]) -> String {
             Cell::new(message(&row.outcome)),
         ]);
     }
-    if table.width().is_some_and(|width| width < MIN_WIDTH) {
-        table.set_content_arrangement(ContentArrangement::Disabled);
-    }
-    format!("{}\n{}", table.trim_fmt(), tally(rows))
+    format!("{}\n{}", grid::text(table), tally(rows))
 }
 
 /// A mark, so that colour isn't the only sign, and the word.

@@ -1,0 +1,62 @@
+//! A real PostgreSQL for the tests of this binary: started for the first that asks, stopped after the last. Each test has
+//! a schema of its own.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use pgtemp::{PgTempDB, PgTempDBBuilder};
+
+/// A place for one store, on a server that lives as long.
+pub(crate) struct Database {
+    server: Arc<PgTempDB>,
+    schema: String,
+}
+
+impl Database {
+    /// A schema that isn't there yet.
+    pub(crate) fn empty() -> Self {
+        static SCHEMAS: AtomicU32 = AtomicU32::new(0);
+        Self { server: server(), schema: format!("pingmon_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed)) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.server.connection_uri()
+    }
+
+    pub(crate) fn password(&self) -> &str {
+        self.server.db_pass()
+    }
+
+    /// The section of a config that names it.
+    pub(crate) fn section(&self) -> String {
+        format!("[store]\nurl = \"{}\"\nschema = \"{}\"\n", self.url(), self.schema)
+    }
+}
+
+fn server() -> Arc<PgTempDB> {
+    static RUNNING: Mutex<Weak<PgTempDB>> = Mutex::new(Weak::new());
+    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    running.upgrade().unwrap_or_else(|| {
+        // A database that is to be made is waited for.
+        let builder = PgTempDBBuilder::new().with_dbname("watched").with_config_param("max_connections", "200");
+        let started = Arc::new(match programs() {
+            Some(directory) => builder.with_bin_path(directory).start(),
+            None => builder.start(),
+        });
+        *running = Arc::downgrade(&started);
+        started
+    })
+}
+
+/// Debian keeps the newest server's programs off the `PATH`.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+    let newest = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max()?;
+    Some(format!("/usr/lib/postgresql/{newest}/bin").into())
+}
