@@ -39,8 +39,9 @@ CREATE UNIQUE INDEX monitors_name ON {schema}.monitors (name) WHERE state <> 're
 CREATE INDEX monitors_state ON {schema}.monitors (state);
 
 -- Where a monitor stands: narrow, written by every run. `active` and `kind` repeat the monitor's, so that a claim finds
--- its rows without reading the wide ones. No index holds what a run changes (slot, health), and pages keep room, so that
--- such an update stays in its page and touches no index (HOT).
+-- its rows without reading the wide ones. `due` is the slot while anybody may claim it: claims and whoever looks for what
+-- nobody runs go along its index. A run changes slot and health of an owned monitor, whose `due` is null and stays so:
+-- no index holds what it changes, and pages keep room, so that such an update stays in its page and touches no index (HOT).
 CREATE TABLE {schema}.schedule (
     monitor  uuid        PRIMARY KEY REFERENCES {schema}.monitors (id) ON DELETE CASCADE,
     revision bigint      NOT NULL,
@@ -48,12 +49,19 @@ CREATE TABLE {schema}.schedule (
     owner    uuid,
     active   boolean     NOT NULL,
     kind     text        NOT NULL,
-    health   json
+    health   json,
+    due      timestamptz GENERATED ALWAYS AS (CASE WHEN owner IS NULL AND active THEN slot END) STORED
 ) WITH (fillfactor = 60);
-CREATE INDEX schedule_free ON {schema}.schedule (kind) WHERE owner IS NULL AND active;
+CREATE INDEX schedule_free ON {schema}.schedule (kind, due) WHERE due IS NOT NULL;
 CREATE INDEX schedule_owner ON {schema}.schedule (owner) WHERE owner IS NOT NULL;
 
--- The key is the only index.
+-- Monitors that were deleted and whose results, which nobody can read any more, are still to be removed piece by piece.
+CREATE TABLE {schema}.deleted (
+    monitor uuid PRIMARY KEY
+);
+
+-- What runs found: a partition for each UTC day of their slots, so that retention drops whole days. The key is the only
+-- index.
 CREATE TABLE {schema}.results (
     monitor    uuid        NOT NULL,
     slot       timestamptz NOT NULL,
@@ -63,7 +71,60 @@ CREATE TABLE {schema}.results (
     message    text        NOT NULL,
     detail     json,
     PRIMARY KEY (monitor, slot)
-);
+) PARTITION BY RANGE (slot);
+-- Slots of days that have no partition: retention goes through them row by row.
+CREATE TABLE {schema}.results_default PARTITION OF {schema}.results DEFAULT;
+CREATE INDEX results_default_slot ON {schema}.results_default (slot);
+
+-- Adds the partitions of today and so many days more, as far as they are missing and the default partition has none of
+-- their rows; answers how many. Each is made apart and then attached, which keeps nobody from reading or writing other
+-- days. What is in the way (a reader of the default partition) is waited for so briefly that those who queue up behind
+-- don't notice: try again later. Of several who do it at once, one does.
+CREATE FUNCTION {schema}.add_days(ahead integer) RETURNS integer LANGUAGE plpgsql SET lock_timeout = '200ms' AS $$
+DECLARE
+    today date := ({schema}.clock() AT TIME ZONE 'UTC')::date;
+    added integer := 0;
+    day date;
+    name text;
+    first timestamptz;
+    past timestamptz;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('{schema}.results', 0)) THEN
+        RETURN 0;
+    END IF;
+    FOR day IN SELECT today + n FROM generate_series(0, ahead) AS n LOOP
+        name := 'results_' || to_char(day, 'YYYYMMDD');
+        first := day::timestamp AT TIME ZONE 'UTC';
+        past := (day + 1)::timestamp AT TIME ZONE 'UTC';
+        CONTINUE WHEN to_regclass(format('{schema}.%I', name)) IS NOT NULL
+            OR EXISTS (SELECT FROM {schema}.results_default WHERE slot >= first AND slot < past);
+        EXECUTE format('CREATE TABLE {schema}.%I (LIKE {schema}.results INCLUDING ALL)', name);
+        EXECUTE format('ALTER TABLE {schema}.results ATTACH PARTITION {schema}.%I FOR VALUES FROM (%L) TO (%L)',
+            name, first, past);
+        added := added + 1;
+    END LOOP;
+    RETURN added;
+END $$;
+
+-- Drops the oldest day that has gone by and ended before an instant; answers about how many rows it had, null when there
+-- is no such day. Everybody who reads or writes results waits for it, so it waits but briefly itself.
+CREATE FUNCTION {schema}.drop_day(before timestamptz) RETURNS bigint LANGUAGE plpgsql SET lock_timeout = '200ms' AS $$
+DECLARE
+    bound text := 'results_' || to_char(least(before, {schema}.clock()) AT TIME ZONE 'UTC', 'YYYYMMDD');
+    oldest record;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('{schema}.results', 0)) THEN
+        RETURN NULL;
+    END IF;
+    SELECT relname AS name, greatest(reltuples, 0)::bigint AS rows INTO oldest
+        FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+        WHERE inhparent = '{schema}.results'::regclass AND relname ~ '^results_[0-9]{8}$' AND relname < bound::name
+        ORDER BY relname LIMIT 1;
+    IF oldest.name IS NOT NULL THEN
+        EXECUTE format('DROP TABLE {schema}.%I', oldest.name);
+    END IF;
+    RETURN oldest.rows;
+END $$;
 
 CREATE TABLE {schema}.gaps (
     monitor    uuid        NOT NULL,
@@ -73,6 +134,7 @@ CREATE TABLE {schema}.gaps (
     reason     text        NOT NULL,
     PRIMARY KEY (monitor, from_slot)
 );
+CREATE INDEX gaps_from ON {schema}.gaps (from_slot);
 
 CREATE TABLE {schema}.incidents (
     id            uuid        PRIMARY KEY,

@@ -135,9 +135,10 @@ macro_rules! select {
 
 const FIND: &str = select!("WHERE m.id = $1");
 const LIST: &str = select!("WHERE m.name > $1 AND m.state <> 'retired' ORDER BY m.name LIMIT $2");
-// Its past goes first, its schedule row with it: nobody writes of it while that is locked.
+// Its past goes first, its schedule row with it: nobody writes of it while that is locked. Of results there may be too
+// many for one transaction: they can't be read from now on, and `retention` removes them.
 const DELETE: [&str; 5] = [
-    "DELETE FROM {schema}.results WHERE monitor = $1",
+    "INSERT INTO {schema}.deleted (monitor) VALUES ($1)",
     "DELETE FROM {schema}.gaps WHERE monitor = $1",
     "DELETE FROM {schema}.incidents WHERE monitor = $1",
     "DELETE FROM {schema}.deliveries WHERE monitor = $1",

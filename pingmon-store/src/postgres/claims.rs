@@ -123,13 +123,19 @@ impl Claims for PgStore {
     }
 }
 
-// Materialized, or another plan runs it once a row and claims more than the limit. The outer update looks again at what
-// it takes.
-const OWN: &str = "WITH free AS MATERIALIZED (
-        SELECT monitor FROM {schema}.schedule WHERE owner IS NULL AND active AND kind = ANY($2)
-        ORDER BY slot LIMIT $3 FOR UPDATE SKIP LOCKED)
+// Kind by kind along the index of what is due, so that those whose kind isn't asked for cost nothing; some more than are
+// wanted, because others may be taking the first of them. Materialized, or another plan runs it once a row and claims
+// more than the limit. What is locked is looked at again, and the outer update looks again at what it takes.
+const OWN: &str = "WITH front AS MATERIALIZED (
+        SELECT first.monitor FROM unnest($2::text[]) AS known (kind) CROSS JOIN LATERAL (
+            SELECT monitor, due FROM {schema}.schedule WHERE kind = known.kind AND due IS NOT NULL
+            ORDER BY due LIMIT $3 + 2000) AS first
+        ORDER BY first.due LIMIT $3 + 2000),
+    free AS MATERIALIZED (
+        SELECT s.monitor FROM front JOIN {schema}.schedule s ON s.monitor = front.monitor
+        WHERE s.due IS NOT NULL LIMIT $3 FOR UPDATE OF s SKIP LOCKED)
     UPDATE {schema}.schedule s SET owner = $1 FROM free
-    WHERE s.monitor = free.monitor AND s.owner IS NULL AND s.active RETURNING s.monitor";
+    WHERE s.monitor = free.monitor AND s.due IS NOT NULL RETURNING s.monitor";
 
 async fn own(
     tx: &mut Transaction<'_>,
@@ -177,9 +183,20 @@ async fn held(
     Ok(rows.into_iter().map(|(monitor, revision)| (MonitorId::from_uuid(monitor), revision)).collect())
 }
 
-const OVERDUE: &str = "SELECT m.id, m.state, m.definition::text, s.revision, s.slot, s.health::text
-    FROM {schema}.schedule s JOIN {schema}.monitors m ON m.id = s.monitor
-    WHERE s.owner IS NULL AND s.active AND s.slot < $1 ORDER BY s.slot LIMIT $2";
+// The kinds there are, one step along the index each, then the first of each.
+const OVERDUE: &str = "WITH RECURSIVE kinds (kind) AS (
+        SELECT min(kind) FROM {schema}.schedule WHERE due IS NOT NULL
+        UNION ALL
+        SELECT (SELECT min(kind) FROM {schema}.schedule WHERE due IS NOT NULL AND kind > kinds.kind)
+        FROM kinds WHERE kind IS NOT NULL),
+    overdue AS MATERIALIZED (
+        SELECT first.monitor FROM kinds CROSS JOIN LATERAL (
+            SELECT monitor, due FROM {schema}.schedule WHERE kind = kinds.kind AND due < $1
+            ORDER BY due LIMIT $2) AS first
+        ORDER BY first.due LIMIT $2)
+    SELECT m.id, m.state, m.definition::text, s.revision, s.slot, s.health::text
+    FROM overdue JOIN {schema}.schedule s ON s.monitor = overdue.monitor JOIN {schema}.monitors m ON m.id = s.monitor
+    ORDER BY s.slot, s.monitor";
 
 const FENCES: &str = "SELECT monitor, owner, revision, slot, active FROM {schema}.schedule
     WHERE monitor = ANY($1) ORDER BY monitor FOR UPDATE";

@@ -1,10 +1,13 @@
-//! What runs found, what nobody ran, and how long that is kept.
+//! What runs found and what nobody ran. How long that is kept is the business of `retention`.
 
-use std::{
-    sync::{MutexGuard, PoisonError},
-    time::Duration,
+use super::{
+    PgStore,
+    batch::column,
+    retention,
+    rows::{before as bound, limit as row_limit},
+    transactions::Transaction,
 };
-
+use crate::{codec, error};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use pingmon_core::{
@@ -16,19 +19,6 @@ use pingmon_core::{
     },
     time::Timestamp,
 };
-use uuid::Uuid;
-
-use super::{
-    PgStore,
-    batch::column,
-    rows::{before as bound, limit as row_limit},
-    sessions,
-    transactions::Transaction,
-};
-use crate::{codec, error};
-
-/// How long a session that ended stays known, so that it can't come back.
-const KNOWN_AFTER_END: Duration = Duration::from_secs(3_600);
 
 #[async_trait]
 impl History for PgStore {
@@ -44,29 +34,7 @@ impl History for PgStore {
     }
 
     async fn prune(&self, retention: Retention, limit: usize) -> Result<u64> {
-        let before = retention.results_before;
-        let from = *self.prune_from();
-        let results = self.old_rows(OLD_RESULTS, from.results, before, limit).await?;
-        let gaps = self.old_rows(OLD_GAPS, from.gaps, before, limit).await?;
-        *self.prune_from() = PruneFrom { results: results.go_on_at, gaps: gaps.go_on_at };
-        let pruned = self.administer("remove what is no longer kept", move |mut tx| {
-            Box::pin(async move {
-                sessions::end_expired(&mut tx).await?;
-                let mut gone = remove(&mut tx, REMOVE_RESULTS, results).await?;
-                gone += remove(&mut tx, REMOVE_GAPS, gaps).await?;
-                let forget = sessions::now(&mut tx).await? - KNOWN_AFTER_END;
-                for (statement, before) in [
-                    (REMOVE_INCIDENTS, retention.incidents_before),
-                    (REMOVE_DELIVERIES, retention.incidents_before),
-                    (REMOVE_SESSIONS, forget),
-                ] {
-                    let remove = tx.query(statement).bind(before.to_datetime()).bind(row_limit(limit));
-                    gone += remove.execute(tx.conn()).await?.rows_affected();
-                }
-                Ok(gone)
-            })
-        });
-        pruned.await
+        retention::prune(self, retention, limit).await
     }
 }
 
@@ -131,8 +99,22 @@ pub(super) async fn record_gaps(tx: &mut Transaction<'_>, gaps: &[(MonitorId, Ga
     Ok(())
 }
 
-const RECORDS: &str = "SELECT slot, started_at, status, latency, message, detail::text FROM {schema}.results
-    WHERE monitor = $1 AND slot < $2 ORDER BY slot DESC LIMIT $3";
+// The results of a deleted monitor are still there for a while.
+macro_rules! records {
+    ($since:literal) => {
+        concat!(
+            "SELECT slot, started_at, status, latency, message, detail::text FROM {schema}.results
+            WHERE monitor = $1 AND slot < $2",
+            $since,
+            " AND EXISTS (SELECT FROM {schema}.monitors WHERE id = $1) ORDER BY slot DESC LIMIT $3"
+        )
+    };
+}
+// Nearly always enough, and it spares the partitions of all the other days. Only for that: whatever clock now() shows.
+const RECENT_RECORDS: &str = records!(" AND slot >= least($2, now()) - interval '2 days'");
+const RECORDS: &str = records!("");
+
+type RecordRow = (DateTime<Utc>, DateTime<Utc>, String, Option<i64>, String, Option<String>);
 
 async fn records(
     tx: &mut Transaction<'_>,
@@ -140,13 +122,19 @@ async fn records(
     before: Option<Timestamp>,
     limit: usize,
 ) -> error::Result<Vec<Record>> {
-    type Row = (DateTime<Utc>, DateTime<Utc>, String, Option<i64>, String, Option<String>);
-    let query = tx.rows::<Row>(RECORDS).bind(*monitor.as_uuid()).bind(bound(before)).bind(row_limit(limit));
-    let record = |(slot, started_at, status, latency, message, detail): Row| {
-        let outcome = codec::outcome(&status, latency, message, detail.as_deref())?;
-        Ok(Record::new(slot.into(), started_at.into(), outcome))
+    let query = |tx: &Transaction<'_>, statement| {
+        tx.rows::<RecordRow>(statement).bind(*monitor.as_uuid()).bind(bound(before)).bind(row_limit(limit))
     };
-    query.fetch_all(tx.conn()).await?.into_iter().map(record).collect()
+    let mut rows = query(tx, RECENT_RECORDS).fetch_all(tx.conn()).await?;
+    if rows.len() < limit {
+        rows = query(tx, RECORDS).fetch_all(tx.conn()).await?;
+    }
+    rows.into_iter().map(record_from).collect()
+}
+
+fn record_from((slot, started_at, status, latency, message, detail): RecordRow) -> error::Result<Record> {
+    let outcome = codec::outcome(&status, latency, message, detail.as_deref())?;
+    Ok(Record::new(slot.into(), started_at.into(), outcome))
 }
 
 const GAPS: &str = "SELECT from_slot, until_slot, slots, reason FROM {schema}.gaps
@@ -165,88 +153,4 @@ async fn gaps(
         Ok(Gap::new(from.into(), until.into(), slots.unsigned_abs(), reason))
     };
     query.fetch_all(tx.conn()).await?.into_iter().map(gap).collect()
-}
-
-/// Where the search for old rows goes on: rows are found monitor by monitor along the key, which needs no index on time,
-/// and a pass over all monitors is made once, not once a call.
-#[derive(Clone, Copy, Default)]
-pub(super) struct PruneFrom {
-    results: Uuid,
-    gaps: Uuid,
-}
-
-/// Rows that may go: for each monitor all up to a slot.
-struct OldRows {
-    spans: Vec<(Uuid, DateTime<Utc>)>,
-    go_on_at: Uuid,
-}
-
-macro_rules! old_rows {
-    ($table:literal, $slot:literal) => {
-        concat!(
-            "SELECT monitor, max(slot), count(*) FROM (
-                SELECT m.id AS monitor, old.slot FROM {schema}.monitors m CROSS JOIN LATERAL (
-                    SELECT ",
-            $slot,
-            " AS slot FROM ",
-            $table,
-            " WHERE monitor = m.id AND ",
-            $slot,
-            " < $3 ORDER BY ",
-            $slot,
-            " LIMIT $4) old
-                WHERE m.id >= $1 AND ($2::uuid IS NULL OR m.id < $2) ORDER BY m.id LIMIT $4
-            ) found GROUP BY monitor ORDER BY monitor"
-        )
-    };
-}
-const OLD_RESULTS: &str = old_rows!("{schema}.results", "slot");
-const OLD_GAPS: &str = old_rows!("{schema}.gaps", "from_slot");
-
-const REMOVE_RESULTS: &str = "DELETE FROM {schema}.results r
-    USING unnest($1::uuid[], $2::timestamptz[]) AS old (monitor, slot)
-    WHERE r.monitor = old.monitor AND r.slot <= old.slot";
-const REMOVE_GAPS: &str = "DELETE FROM {schema}.gaps g
-    USING unnest($1::uuid[], $2::timestamptz[]) AS old (monitor, slot)
-    WHERE g.monitor = old.monitor AND g.from_slot <= old.slot";
-const REMOVE_INCIDENTS: &str = "DELETE FROM {schema}.incidents WHERE id = ANY(ARRAY(
-    SELECT id FROM {schema}.incidents WHERE closed_at IS NOT NULL AND closed_at < $1 LIMIT $2))";
-const REMOVE_DELIVERIES: &str = "DELETE FROM {schema}.deliveries WHERE id = ANY(ARRAY(
-    SELECT id FROM {schema}.deliveries WHERE state <> 'pending' AND at < $1 LIMIT $2))";
-const REMOVE_SESSIONS: &str = "DELETE FROM {schema}.sessions WHERE id = ANY(ARRAY(
-    SELECT id FROM {schema}.sessions WHERE ended AND lease_until <= $1 LIMIT $2))";
-
-impl PgStore {
-    fn prune_from(&self) -> MutexGuard<'_, PruneFrom> {
-        self.prune_from.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Up to `limit` rows of results or gaps that may go, from a monitor on and round to it again.
-    async fn old_rows(&self, statement: &'static str, from: Uuid, before: Timestamp, limit: usize) -> Result<OldRows> {
-        let search = self.read("look for what is no longer kept", move |mut tx| {
-            Box::pin(async move {
-                let mut found = OldRows { spans: Vec::new(), go_on_at: Uuid::nil() };
-                let mut room = row_limit(limit);
-                for (from, until) in [(from, None), (Uuid::nil(), Some(from))] {
-                    let query = tx.rows::<(Uuid, DateTime<Utc>, i64)>(statement).bind(from).bind(until);
-                    let query = query.bind(before.to_datetime()).bind(room);
-                    for (monitor, last, rows) in query.fetch_all(tx.conn()).await? {
-                        room -= rows;
-                        found.spans.push((monitor, last));
-                    }
-                    if room <= 0 {
-                        found.go_on_at = found.spans.last().map_or(Uuid::nil(), |(monitor, _)| *monitor);
-                        break;
-                    }
-                }
-                Ok(found)
-            })
-        });
-        search.await
-    }
-}
-
-async fn remove(tx: &mut Transaction<'_>, statement: &'static str, old: OldRows) -> error::Result<u64> {
-    let (monitors, last): (Vec<_>, Vec<_>) = old.spans.into_iter().unzip();
-    Ok(tx.query(statement).bind(monitors).bind(last).execute(tx.conn()).await?.rows_affected())
 }

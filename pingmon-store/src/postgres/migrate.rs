@@ -9,6 +9,7 @@ use sqlx::{
 use super::{
     codes::{is_transient, open_error, refusal},
     connect::Target,
+    retention::ADD_DAYS,
     statements::Schema,
 };
 use crate::error;
@@ -27,6 +28,9 @@ pub(super) async fn migrate(target: &Target, schema: &Schema) -> Result<()> {
     let connected = target.connect().await;
     let mut conn = connected.map_err(|failure| failure.into_error("open the store", is_transient))?.conn;
     let migrated = apply(&mut conn, schema).await;
+    if migrated.is_ok() {
+        add_days(&mut conn, schema).await;
+    }
     if let Err(error) = conn.close().await {
         tracing::warn!(%error, "failed to close the connection that migrated the store");
     }
@@ -39,6 +43,14 @@ async fn apply(conn: &mut PgConnection, schema: &Schema) -> Result<(), MigrateEr
     create_schema(&mut tx, schema).await?;
     migrator(schema).run_direct(None, &mut *tx, false).await?;
     Ok(tx.commit().await?)
+}
+
+/// Adds the partitions that will be needed next: apart, because readers may be in the way, and results find a place
+/// without them too.
+async fn add_days(conn: &mut PgConnection, schema: &Schema) {
+    if let Err(error) = sqlx::raw_sql(AssertSqlSafe(schema.fill(ADD_DAYS))).execute(conn).await {
+        tracing::info!(%error, "couldn't add partitions for the days to come: the engine tries again");
+    }
 }
 
 /// Makes the schema unless it is there: a role that may not make schemas can be given one.

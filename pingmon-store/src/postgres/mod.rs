@@ -23,6 +23,7 @@ mod incidents;
 mod migrate;
 mod outbox;
 mod pool;
+mod retention;
 mod rows;
 mod sessions;
 mod statements;
@@ -31,7 +32,7 @@ mod url;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Once},
 };
 
 use futures_util::future::BoxFuture;
@@ -39,7 +40,6 @@ use pingmon_core::{error::Result, time::Timestamp};
 
 use self::{
     connect::Target,
-    history::PruneFrom,
     pool::Pool,
     statements::{Schema, Statements},
     transactions::{Access, Transaction, Transactions},
@@ -62,7 +62,8 @@ pub struct PgStore {
     target: Arc<Target>,
     schema: Schema,
     transactions: Arc<Transactions>,
-    prune_from: Mutex<PruneFrom>,
+    /// Whether somebody was told that the role may not change partitions.
+    told_of_days: Once,
 }
 
 /// How a store is to be opened.
@@ -107,7 +108,7 @@ impl PgOptions {
         let target = Arc::new(Target::parse(url)?);
         let pool = Pool::new(Arc::clone(&target), schema.clone(), self.connections);
         let transactions = Arc::new(Transactions::new(pool, Statements::new(schema.clone())));
-        Ok(PgStore { target, schema, transactions, prune_from: Mutex::default() })
+        Ok(PgStore { target, schema, transactions, told_of_days: Once::new() })
     }
 
     /// [`connect`](Self::connect), then [`PgStore::migrate`].

@@ -6,6 +6,8 @@ mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]
+mod postgres_days;
+#[cfg(feature = "postgres")]
 mod postgres_handles;
 #[cfg(feature = "sqlite")]
 mod sqlite;
