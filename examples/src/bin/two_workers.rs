@@ -27,7 +27,13 @@ const BEACONS: usize = 12;
 async fn open_store(url: &str) -> Result<Arc<dyn Store>> {
     match url.split_once(':') {
         Some(("sqlite", _)) => Ok(Arc::new(SqliteStore::open(url).await?)),
-        Some(("postgres" | "postgresql", _)) => Ok(Arc::new(PgStore::open(url).await?)),
+        Some(("postgres" | "postgresql", _)) => {
+            let store = PgStore::connect(url).await?;
+            // An SQLite file is brought up to date when it is opened. A shared database isn't: who changes its tables,
+            // and when, is a decision of its own.
+            store.migrate().await?;
+            Ok(Arc::new(store))
+        }
         _ => Err(Error::config(
             "store url",
             "names no store that is known: write \"sqlite:workers.db\" or \"postgres://…\"",

@@ -86,13 +86,20 @@ pub(super) async fn check(conn: &mut PgConnection, schema: &Schema) -> error::Re
     Ok(fits(version)?)
 }
 
+/// What to do about tables that are missing or old.
+const MIGRATE: &str = "run `pingmon migrate`, or call PgStore::migrate";
+
 /// Whether this program knows the tables of a version; there are none before the first.
 fn fits(version: Option<i64>) -> Result<()> {
     let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
     match version {
         Some(version) if version > known => Err(newer(version)),
         Some(version) if version == known => Ok(()),
-        _ => Err(Error::config("store.url", "names a store without the tables of this program: migrate it first")),
+        Some(version) => {
+            let reason = format!("the store has schema version {version} and this program needs {known}: {MIGRATE}");
+            Err(Error::config("store.url", reason))
+        }
+        None => Err(Error::config("store.url", format!("names a store that has no tables yet: {MIGRATE}"))),
     }
 }
 

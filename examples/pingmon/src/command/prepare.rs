@@ -1,26 +1,20 @@
-//! What `pingmon run` needs before anything can start: a config, a port, an open store.
+//! What `pingmon run` needs before anything can start: a config, a port, a store. A PostgreSQL server that is away is no
+//! reason not to start.
 
 use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use tokio::net::TcpListener;
-use tracing::warn;
 
 use super::Failure;
 use crate::{
-    config::{self, Config, Settings, Source, Store, quickstart},
+    config::{self, Config, Settings, Source, quickstart},
     kinds::Kinds,
     store::Opened,
 };
-
-/// How long a store that can't be reached is waited for at the start.
-const STORE_PATIENCE: Duration = Duration::from_secs(60);
-/// How long to wait before it is tried again.
-const STORE_RETRY: Duration = Duration::from_secs(1);
 
 /// Reads the config, takes the port and opens the store.
 pub(super) async fn prepare(file: Option<&Path>) -> Result<(Config, TcpListener, Opened), Failure> {
@@ -28,22 +22,8 @@ pub(super) async fn prepare(file: Option<&Path>) -> Result<(Config, TcpListener,
         Some(file) => from_file(file).await?,
         None => quick_start().await?,
     };
-    let opened = open(&config.settings.store).await?;
+    let opened = Opened::open(&config.settings.store).await?;
     Ok((config, listener, opened))
-}
-
-/// Opens the store; one that can't be reached, as when everything on a host starts at once, is waited for a while.
-async fn open(settings: &Store) -> Result<Opened, Failure> {
-    let began = Instant::now();
-    loop {
-        match Opened::open(settings).await {
-            Err(error) if error.is_retryable() && began.elapsed() < STORE_PATIENCE => {
-                warn!(error = error.chain(), "the store can't be opened yet, trying again");
-                tokio::time::sleep(STORE_RETRY).await;
-            }
-            opened => return Ok(opened?),
-        }
-    }
 }
 
 async fn from_file(file: &Path) -> Result<(Config, TcpListener), Failure> {

@@ -1,6 +1,6 @@
 //! Makes the store's monitors of origin `file` what the config file says, and tells what that changed.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use pingmon_core::{
     error::Result,
@@ -9,12 +9,16 @@ use pingmon_core::{
     store::{Store, catalog::Change},
 };
 
+use tracing::warn;
+
 use crate::config::Planned;
 
 /// How many monitors are asked for at a time.
 const PAGE: usize = 1_000;
 /// Most names that a summary spells out.
 const MAX_NAMED: usize = 10;
+/// How long to wait before a store that failed is asked again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What reconciling changed, by name.
 #[derive(Debug, Default, PartialEq)]
@@ -51,6 +55,20 @@ pub(super) async fn reconcile(store: &dyn Store, monitors: Vec<Planned>) -> Resu
     }
     set_states(store, &wanted, &mut changes).await?;
     Ok(changes)
+}
+
+/// As [`reconcile`], until a store that can't be reached answers.
+///
+/// # Errors
+/// Store errors that another try doesn't mend.
+pub(super) async fn reconcile_when_possible(store: &dyn Store, monitors: Vec<Planned>) -> Result<Changes> {
+    loop {
+        tokio::time::sleep(RETRY).await;
+        match reconcile(store, monitors.clone()).await {
+            Err(error) if error.is_retryable() => warn!(error = error.chain(), "still waiting for the store"),
+            done => return done,
+        }
+    }
 }
 
 async fn set_states(store: &dyn Store, wanted: &HashMap<MonitorId, State>, changes: &mut Changes) -> Result<()> {

@@ -1,6 +1,7 @@
 //! `pingmon run`: the engine and the page in one process, until a signal stops it.
 
 use std::{
+    fmt,
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
@@ -10,7 +11,7 @@ use std::{
 
 use axum::Router;
 use pingmon_core::{
-    engine::{Engine, Handle},
+    engine::{Engine, Handle, Summary},
     error::Result as CoreResult,
     monitor::{Monitor, Origin},
     store::Store,
@@ -26,13 +27,13 @@ use super::{
     Failure,
     prepare::{load, prepare},
     print,
-    reconcile::{Changes, reconcile},
+    reconcile::{reconcile, reconcile_when_possible},
     signals::{Asked, Signals},
     validate::count,
 };
 use crate::{
     cli::Run,
-    config::{self, Config, Environment, Settings},
+    config::{self, Config, Environment, Planned, Settings},
     log, store,
 };
 
@@ -76,12 +77,10 @@ async fn watch(
 ) -> Result<(), Failure> {
     let address = listener.local_addr().unwrap_or(config.settings.web.listen);
     let monitors = std::mem::take(&mut config.monitors);
-    let (watched, changes) = (monitors.len(), reconcile(&*store, monitors).await?);
     let engine = engine(&config, Arc::clone(&store))?;
     let router = router(&config.settings, Arc::clone(&store), engine.handle());
-    let running = Running { file, settings: config.settings, store, handle: engine.handle() };
-    print(&running.banner(address, watched, &changes))?;
-    running.until_stopped(engine, listener, router, signals).await
+    let running = Running { file, address, settings: config.settings, store, handle: engine.handle() };
+    running.until_stopped(engine, monitors, listener, router, signals).await
 }
 
 fn engine(config: &Config, store: Arc<dyn Store>) -> CoreResult<Engine> {
@@ -122,6 +121,7 @@ fn router(settings: &Settings, store: Arc<dyn Store>, handle: Handle) -> Router 
 /// The process at work.
 struct Running {
     file: Option<PathBuf>,
+    address: SocketAddr,
     settings: Settings,
     store: Arc<dyn Store>,
     handle: Handle,
@@ -129,7 +129,7 @@ struct Running {
 
 impl Running {
     /// What a person is told at the start.
-    fn banner(&self, address: SocketAddr, watched: usize, changes: &Changes) -> String {
+    fn banner(&self, watched: usize, found: &dyn fmt::Display) -> String {
         let from = match &self.file {
             Some(file) => file.display().to_string(),
             None => "the quick start, as there is no pingmon.toml here".to_owned(),
@@ -141,24 +141,52 @@ impl Running {
             }
         };
         let (monitors, store) = (count(watched, "monitor"), store::describe(&self.settings.store.url));
-        let version = env!("CARGO_PKG_VERSION");
+        let (version, address) = (env!("CARGO_PKG_VERSION"), self.address);
         format!(
-            "pingmon {version} watches {monitors} from {from}\n  page   http://{address}/\n  store  {store}: {changes}\n{next}"
+            "pingmon {version} watches {monitors} from {from}\n  page   http://{address}/\n  store  {store}: {found}\n{next}"
         )
+    }
+
+    /// Puts the monitors of the file into the store and runs the engine until it is to stop. A store that can't be
+    /// reached keeps nothing waiting but the monitors: the engine looks for it too, and the page says so.
+    async fn work(&self, engine: Engine, monitors: Vec<Planned>, stop: &CancellationToken) -> Result<Summary, Failure> {
+        let watched = monitors.len();
+        let waiting = match reconcile(&*self.store, monitors.clone()).await {
+            Ok(changes) => {
+                print(&self.banner(watched, &changes))?;
+                return Ok(engine.run(stop.cancelled()).await?);
+            }
+            Err(error) if error.is_retryable() => error.chain(),
+            Err(error) => return Err(error.into()),
+        };
+        print(&self.banner(watched, &format_args!("waiting for it: {waiting}")))?;
+        let settling = async {
+            tokio::select! {
+                settled = reconcile_when_possible(&*self.store, monitors) => {
+                    let settled = settled.inspect_err(|_| stop.cancel());
+                    settled.map(|changes| info!("the store answers: {changes}"))
+                }
+                () = stop.cancelled() => Ok(()),
+            }
+        };
+        let (settled, summary) = tokio::join!(settling, engine.run(stop.cancelled()));
+        settled?;
+        Ok(summary?)
     }
 
     /// Serves and watches until a signal asks to stop; the page answers until the engine has stopped.
     async fn until_stopped(
         &self,
         engine: Engine,
+        monitors: Vec<Planned>,
         listener: TcpListener,
         router: Router,
         signals: Signals,
     ) -> Result<(), Failure> {
         let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
         let web = axum::serve(listener, router).with_graceful_shutdown(stopped.clone().cancelled_owned());
-        let watching = async {
-            let summary = engine.run(stop.cancelled()).await;
+        let working = async {
+            let summary = self.work(engine, monitors, &stop).await;
             stopped.cancel();
             summary
         };
@@ -169,11 +197,11 @@ impl Running {
             }
         };
         let (summary, served) = tokio::select! {
-            done = async { tokio::join!(watching, serving) } => done,
+            done = async { tokio::join!(working, serving) } => done,
             () = self.heed(signals, &stop) => return Ok(()),
         };
-        served.map_err(|error| Failure::Broken(format!("failed to serve the page: {error}")))?;
         info!("stopped: {}", summary?);
+        served.map_err(|error| Failure::Broken(format!("failed to serve the page: {error}")))?;
         Ok(())
     }
 

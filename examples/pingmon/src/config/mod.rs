@@ -77,6 +77,7 @@ pub(crate) struct Settings {
 }
 
 /// A monitor of the file.
+#[derive(Clone)]
 pub(crate) struct Planned {
     /// As it is stored: references to secrets unresolved.
     pub(crate) definition: Definition,

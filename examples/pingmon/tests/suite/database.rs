@@ -3,11 +3,13 @@
 
 use std::{
     fs,
+    net::{Shutdown, TcpListener, TcpStream},
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU32, Ordering},
     },
+    thread,
 };
 
 use pgtemp::{PgTempDB, PgTempDBBuilder};
@@ -27,6 +29,9 @@ impl Database {
 
     pub(crate) fn url(&self) -> String {
         self.server.connection_uri()
+    }
+    pub(crate) fn port(&self) -> u16 {
+        self.server.db_port()
     }
 
     pub(crate) fn password(&self) -> &str {
@@ -59,4 +64,38 @@ fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
     let newest = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max()?;
     Some(format!("/usr/lib/postgresql/{newest}/bin").into())
+}
+
+/// A way to a server that can be closed at first.
+pub(crate) struct Road {
+    pub(crate) port: u16,
+    to: u16,
+}
+
+impl Road {
+    /// Nobody listens at its port yet.
+    pub(crate) fn closed(to: u16) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { port, to }
+    }
+
+    /// From now on it leads to the server.
+    pub(crate) fn open(self) {
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).unwrap();
+        thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let far = TcpStream::connect(("127.0.0.1", self.to)).unwrap();
+                carry(near.try_clone().unwrap(), far.try_clone().unwrap());
+                carry(far, near);
+            }
+        });
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream) {
+    thread::spawn(move || {
+        // However it ends, both sides are to see it.
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+    });
 }

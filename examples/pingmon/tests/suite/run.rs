@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::program::{Home, Running, Target, get, wait};
+use crate::{
+    database::{Database, Road},
+    program::{Home, Running, Target, get, wait},
+};
 
 /// A config on a free port, with what is to be watched.
 pub(crate) fn config(monitors: &str) -> String {
@@ -57,17 +60,58 @@ fn a_taken_port_is_told_with_its_setting() {
 }
 
 #[test]
-fn a_store_that_can_not_be_opened_is_told_and_waiting_for_one_ends_with_a_signal() {
+fn a_store_that_can_not_be_used_is_told_and_nothing_is_written_elsewhere() {
     let home = Home::with("[web]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite:/nowhere/x.db\"\n");
     let done = home.call(&["run"]);
     assert_ne!(done.code, 0);
     assert!(done.stderr.contains("/nowhere"), "{}", done.stderr);
 
-    let home = Home::with("[web]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"postgres://me:sesame@127.0.0.1:1/x\"\n");
+    let home = Home::with(&("[web]\nlisten = \"127.0.0.1:0\"\n".to_owned() + &Database::empty().section()));
+    let done = home.call(&["run"]);
+    assert_eq!(done.code, 3, "{}", done.stderr);
+    assert!(done.stderr.contains("has no tables yet: run `pingmon migrate`"), "{}", done.stderr);
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "there is only the config");
+}
+
+/// Why the program isn't ready; none when it is, or doesn't answer.
+fn faults(running: &Running) -> Option<String> {
+    let (status, body) = get(&format!("{}readyz", running.address()))?;
+    (status == 503).then_some(body)
+}
+
+#[test]
+fn a_postgresql_that_is_away_is_waited_for_while_the_page_says_so() {
+    let database = Database::empty();
+    let config = config("[[monitor]]\nname = \"host\"\nevery = \"1s\"\nsystem = {}\n");
+    assert_eq!(Home::with(&(config.clone() + &database.section())).call(&["migrate"]).code, 0);
+
+    let road = Road::closed(database.port());
+    let home =
+        Home::with(&(config + &database.section().replace(&database.port().to_string(), &road.port.to_string())));
     let mut running = home.start(&["run"]);
-    running.wait_for("the store can't be opened yet");
+    let why = wait(|| faults(&running).filter(|why| why.contains("refused")));
+    let why = why.unwrap_or_else(|| panic!("{:?}\n{}", faults(&running), running.said()));
+    assert!(why.contains("the store takes no writes"), "{why}");
+    assert_eq!(get(&format!("{}healthz", running.address())).unwrap().0, 200, "the process is well");
+    running.wait_for("waiting for it: failed to");
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "nothing is written elsewhere");
+
+    road.open();
+    running.wait_for("the store answers: 1 added (host)");
+    monitors(&running, |list| list.len() == 1 && list[0]["status"] == "up");
+    assert!(wait(|| faults(&running).is_none().then_some(())).is_some(), "{:?}", faults(&running));
     running.signal("TERM");
-    assert_eq!(running.end().code(), Some(0));
+    assert_eq!(running.end().code(), Some(0), "{}", running.said());
+    assert!(!running.said().contains(database.password()), "no password is shown");
+}
+
+#[test]
+fn waiting_for_a_store_ends_with_a_signal() {
+    let home = Home::with(&config("[store]\nurl = \"postgres://me:sesame@127.0.0.1:1/x\"\n"));
+    let mut running = home.start(&["run"]);
+    running.wait_for("still waiting for the store");
+    running.signal("TERM");
+    assert_eq!(running.end().code(), Some(0), "{}", running.said());
     assert!(!running.said().contains("sesame"), "{}", running.said());
 }
 
