@@ -1,10 +1,11 @@
-//! Brings the tables to the form this program knows, and refuses those of a newer one.
+//! Brings the tables to the form this program knows, and says whether it can work with those that are there.
+//!
+//! What migrating does is one SQL script, which people can run themselves.
+
+use std::fmt::Write as _;
 
 use pingmon_core::error::{Error, Result};
-use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection, Row as _, SqlSafeStr as _,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
-};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use super::{
     codes::{is_transient, open_error, refusal},
@@ -14,108 +15,188 @@ use super::{
 };
 use crate::error;
 
-/// All migrations by version. A released one is never edited: its checksum is in the bookkeeping of every store.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "initial", include_str!("../../migrations/postgres/0001_initial.sql"))];
+/// A step from one form of the tables to the next. A released one is never edited.
+struct Migration {
+    version: i64,
+    name: &'static str,
+    /// Up to this version back, programs can work on the tables as it leaves them: those run on while it is applied,
+    /// and beside newer ones until the last of them is replaced.
+    oldest: i64,
+    sql: &'static str,
+}
 
-/// Held while migrating: of several processes that start together one migrates, and the others find it done.
-const LOCK: i64 = i64::from_be_bytes(*b"\0pingmon");
+/// All migrations by version.
+const MIGRATIONS: [Migration; 1] = [Migration {
+    version: 1,
+    name: "initial",
+    oldest: 1,
+    sql: include_str!("../../migrations/postgres/0001_initial.sql"),
+}];
+/// The version of the tables that this program knows.
+const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
 /// Applies what is missing, in one transaction on a connection of its own, which is closed whatever the outcome.
 ///
 /// # Errors
-/// When the tables are of a newer program or were tampered with, or the role may not make them; store errors.
+/// When the tables are of a newer program that has left this one behind, or the role may not make them; store errors.
 pub(super) async fn migrate(target: &Target, schema: &Schema) -> Result<()> {
-    let connected = target.connect().await;
-    let mut conn = connected.map_err(|failure| failure.into_error("open the store", is_transient))?.conn;
+    let failed = |failure: error::Failure| failure.into_error("migrate the store", is_transient);
+    let mut conn = target.connect().await.map_err(failed)?.conn;
     let migrated = apply(&mut conn, schema).await;
-    if migrated.is_ok() {
-        add_days(&mut conn, schema).await;
-    }
     if let Err(error) = conn.close().await {
         tracing::warn!(%error, "failed to close the connection that migrated the store");
     }
-    migrated.map_err(migrate_error)
+    migrated
 }
 
-async fn apply(conn: &mut PgConnection, schema: &Schema) -> Result<(), MigrateError> {
-    let mut tx = conn.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).persistent(false).execute(&mut *tx).await?;
-    create_schema(&mut tx, schema).await?;
-    migrator(schema).run_direct(None, &mut *tx, false).await?;
-    Ok(tx.commit().await?)
-}
-
-/// Adds the partitions that will be needed next: apart, because readers may be in the way, and results find a place
-/// without them too.
-async fn add_days(conn: &mut PgConnection, schema: &Schema) {
+async fn apply(conn: &mut PgConnection, schema: &Schema) -> Result<()> {
+    let failed = |failure: error::Failure| failure.into_error("migrate the store", is_transient);
+    if let Some(found) = found(conn, schema).await.map_err(failed)? {
+        found.runs_on(KNOWN)?;
+    }
+    sqlx::raw_sql(AssertSqlSafe(script(schema))).execute(&mut *conn).await.map_err(open_error)?;
+    // Apart, because readers may be in the way, and results find a place without them too.
     if let Err(error) = sqlx::raw_sql(AssertSqlSafe(schema.fill(ADD_DAYS))).execute(conn).await {
         tracing::info!(%error, "couldn't add partitions for the days to come: the engine tries again");
-    }
-}
-
-/// Makes the schema unless it is there: a role that may not make schemas can be given one.
-async fn create_schema(conn: &mut PgConnection, schema: &Schema) -> sqlx::Result<()> {
-    let exists = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)");
-    if !exists.bind(schema.name()).persistent(false).fetch_one(&mut *conn).await? {
-        sqlx::raw_sql(AssertSqlSafe(schema.fill("CREATE SCHEMA {schema}"))).execute(conn).await?;
     }
     Ok(())
 }
 
-fn migrator(schema: &Schema) -> Migrator {
-    let migrations = MIGRATIONS.map(|(version, name, sql)| {
-        let sql = AssertSqlSafe(schema.fill(sql)).into_sql_str();
-        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
-    });
-    let mut migrator = Migrator::with_migrations(migrations.into());
-    // An own bookkeeping table: with sqlx's default, two users of sqlx in one database would see each other's rows as
-    // migrations gone missing. An own lock: sqlx's belongs to the connection, and outlives a migration that fails.
-    migrator.dangerous_set_table_name(schema.fill("{schema}.migrations"));
-    migrator.set_locking(false);
-    migrator
+// Of several processes that start together one migrates, and the others find it done. Nothing is created that is there:
+// a role that may create nothing can find that nothing is missing.
+const BEGIN: &str = "BEGIN;
+SELECT pg_advisory_xact_lock(hashtextextended('{schema}.migrations', 0));
+DO $do$ BEGIN
+    IF to_regnamespace('{schema}') IS NULL THEN
+        CREATE SCHEMA {schema};
+    END IF;
+    IF to_regclass('{schema}.migrations') IS NULL THEN
+        -- `oldest` is the oldest program, by the version it knows, that can work on these tables.
+        CREATE TABLE {schema}.migrations (
+            version    bigint      PRIMARY KEY,
+            name       text        NOT NULL,
+            oldest     bigint      NOT NULL,
+            applied_at timestamptz NOT NULL DEFAULT now()
+        );
+    END IF;
+END $do$;
+";
+
+/// What migrating says to the server: whatever version the tables have, it leaves them as this program knows them.
+pub(super) fn script(schema: &Schema) -> String {
+    let mut script = BEGIN.to_owned();
+    for Migration { version, name, oldest, sql } in MIGRATIONS {
+        let _ = write!(
+            script,
+            "DO $do$ BEGIN
+    IF EXISTS (SELECT FROM {{schema}}.migrations WHERE version = {version}) THEN
+        RETURN;
+    END IF;
+    INSERT INTO {{schema}}.migrations (version, name, oldest) VALUES ({version}, '{name}', {oldest});
+    EXECUTE $migration$
+{sql}
+$migration$;
+END $do$;
+"
+        );
+    }
+    schema.fill(&(script + "COMMIT;\n"))
 }
 
-const VERSION: &str = "SELECT max(version) FROM {schema}.migrations WHERE success";
+/// The script that people run, with the partitions for the days to come.
+pub(super) fn printed(schema: &Schema) -> String {
+    format!(
+        "-- The tables of pingmon in the form of version {KNOWN}. Whatever they are now, run all of it: psql -f FILE\n{}{};\n",
+        script(schema),
+        schema.fill(ADD_DAYS)
+    )
+}
 
-/// Refuses a connection to tables that this program doesn't know: what each new one is asked.
+/// The form in which tables were found.
+#[derive(Clone, Copy)]
+struct Found {
+    version: i64,
+    oldest: i64,
+}
+
+const FOUND: &str = "SELECT version, oldest FROM {schema}.migrations ORDER BY version DESC LIMIT 1";
+
+/// The form of the tables that are there; none when there are none.
+async fn found(conn: &mut PgConnection, schema: &Schema) -> error::Result<Option<Found>> {
+    const UNDEFINED_TABLE: &str = "42P01";
+    match sqlx::raw_sql(AssertSqlSafe(schema.fill(FOUND))).fetch_optional(conn).await {
+        Ok(row) => Ok(row
+            .map(|row| Ok::<_, sqlx::Error>(Found { version: row.try_get(0)?, oldest: row.try_get(1)? }))
+            .transpose()?),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => Ok(None),
+        Err(error) => Err(refusal(error)),
+    }
+}
+
+/// Refuses a connection to tables that this program can't work with: what each new one is asked.
 pub(super) async fn check(conn: &mut PgConnection, schema: &Schema) -> error::Result<()> {
-    let version: Option<i64> = match sqlx::raw_sql(AssertSqlSafe(schema.fill(VERSION))).fetch_one(conn).await {
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => None,
-        row => row.map_err(refusal)?.try_get(0)?,
-    };
-    Ok(fits(version)?)
+    Ok(fits(found(conn, schema).await?, KNOWN)?)
 }
 
 /// What to do about tables that are missing or old.
 const MIGRATE: &str = "run `pingmon migrate`, or call PgStore::migrate";
 
-/// Whether this program knows the tables of a version; there are none before the first.
-fn fits(version: Option<i64>) -> Result<()> {
-    let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
-    match version {
-        Some(version) if version > known => Err(newer(version)),
-        Some(version) if version == known => Ok(()),
-        Some(version) => {
+/// Whether a program that knows version `known` can work with such tables.
+fn fits(found: Option<Found>, known: i64) -> Result<()> {
+    match found {
+        None => Err(Error::config("store.url", format!("names a store that has no tables yet: {MIGRATE}"))),
+        Some(Found { version, .. }) if version < known => {
             let reason = format!("the store has schema version {version} and this program needs {known}: {MIGRATE}");
             Err(Error::config("store.url", reason))
         }
-        None => Err(Error::config("store.url", format!("names a store that has no tables yet: {MIGRATE}"))),
+        Some(found) => found.runs_on(known),
     }
 }
 
-fn newer(version: i64) -> Error {
-    let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
-    let reason = format!(
-        "the store has schema version {version} and this program knows {known}: run a newer pingmon, or name another \
-         schema"
-    );
-    Error::config("store.url", reason)
+impl Found {
+    /// Refuses tables that have left the program behind which knows version `known`.
+    fn runs_on(self, known: i64) -> Result<()> {
+        let Self { version, oldest } = self;
+        if oldest <= known {
+            return Ok(());
+        }
+        let reason = format!(
+            "the store has schema version {version}, for programs that know {oldest} or later, and this program knows \
+             {known}: run a newer pingmon, or name another schema"
+        );
+        Err(Error::config("store.url", reason))
+    }
 }
 
-fn migrate_error(error: MigrateError) -> Error {
-    match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => open_error(error),
-        MigrateError::VersionMissing(version) => newer(version),
-        error => Error::Store { action: "migrate the store", retryable: false, source: Box::new(error) },
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_works_with_its_own_tables_and_with_newer_ones_that_allow_for_it() {
+        for (version, oldest, known) in [(1, 1, 1), (3, 1, 3), (4, 3, 3), (9, 3, 3)] {
+            fits(Some(Found { version, oldest }), known).unwrap();
+        }
+        for (found, known, reason) in [
+            (None, 3, "run `pingmon migrate`"),
+            (
+                Some(Found { version: 2, oldest: 1 }),
+                3,
+                "has schema version 2 and this program needs 3: run `pingmon mi",
+            ),
+            (Some(Found { version: 5, oldest: 4 }), 3, "schema version 5, for programs that know 4 or later, and this"),
+        ] {
+            let error = fits(found, known).unwrap_err().to_string();
+            assert!(error.starts_with("invalid store.url: ") && error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_migration_follows_the_one_before_and_leaves_nobody_behind_who_is_newer() {
+        for (position, migration) in (1..).zip(&MIGRATIONS) {
+            assert_eq!(migration.version, position);
+            assert!((1..=migration.version).contains(&migration.oldest));
+            assert!(!migration.sql.contains("$do$") && !migration.sql.contains("$migration$"));
+        }
     }
 }

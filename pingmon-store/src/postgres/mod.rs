@@ -111,6 +111,15 @@ impl PgOptions {
         Ok(PgStore { target, schema, transactions, told_of_days: Once::new() })
     }
 
+    /// What [`PgStore::migrate`] says to the server, as a script for `psql`: for who lets no program change tables. It
+    /// may be run again, and brings tables of any version to the form this program knows.
+    ///
+    /// # Errors
+    /// [`Error::Config`](pingmon_core::error::Error::Config) naming `store.schema`.
+    pub fn migrations(&self) -> Result<String> {
+        Ok(migrate::printed(&Schema::parse(&self.schema)?))
+    }
+
     /// [`connect`](Self::connect), then [`PgStore::migrate`].
     ///
     /// # Errors
@@ -151,7 +160,7 @@ impl PgStore {
     ///
     /// # Errors
     /// [`Error::Config`](pingmon_core::error::Error::Config) naming `store.url` when the role may not, or the tables are
-    /// of a newer program; store errors.
+    /// of a newer program that has left this one behind; store errors.
     pub async fn migrate(&self) -> Result<()> {
         migrate::migrate(&self.target, &self.schema).await
     }

@@ -30,10 +30,6 @@ impl Schema {
         Err(Error::config("store.schema", reason))
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.0
-    }
-
     /// The statement that a template stands for. Safe, because the name is.
     pub(super) fn fill(&self, template: &str) -> String {
         template.replace("{schema}", &format!("\"{}\"", self.0))
@@ -69,7 +65,7 @@ mod tests {
     #[test]
     fn a_schema_is_a_plain_identifier() {
         for good in ["pingmon", "_p2", "user", &"x".repeat(63)] {
-            assert_eq!(Schema::parse(good).unwrap().name(), good);
+            assert_eq!(Schema::parse(good).unwrap().fill("{schema}"), format!("\"{good}\""));
         }
         for bad in ["", "2p", "Pingmon", "a b", "a\"b", "a;drop", "pg_own", "é", &"x".repeat(64)] {
             let error = Schema::parse(bad).unwrap_err().to_string();

@@ -9,6 +9,8 @@ mod postgres;
 mod postgres_days;
 #[cfg(feature = "postgres")]
 mod postgres_handles;
+#[cfg(feature = "postgres")]
+mod postgres_versions;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "sqlite")]

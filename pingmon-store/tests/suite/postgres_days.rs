@@ -48,14 +48,14 @@ async fn prune(store: &PgStore, before: &str) -> u64 {
 
 impl Place {
     /// The names of the partitions, those of days first.
-    async fn partitions(&self) -> Vec<String> {
+    pub(crate) async fn partitions(&self) -> Vec<String> {
         let names = "SELECT relname::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
             WHERE inhparent = ($1 || '.results')::regclass ORDER BY relname";
         sqlx::query_scalar(names).bind(&self.schema).fetch_all(&mut self.connect().await).await.unwrap()
     }
 
     /// How many rows a query counts, in which `{schema}` stands for the schema.
-    async fn count(&self, sql: &str) -> i64 {
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
         let sql = AssertSqlSafe(sql.replace("{schema}", &self.schema));
         sqlx::query_scalar(sql).fetch_one(&mut self.connect().await).await.unwrap()
     }

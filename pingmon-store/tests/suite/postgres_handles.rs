@@ -130,17 +130,6 @@ async fn many_that_open_a_new_schema_at_once_all_find_it_ready() {
 }
 
 #[tokio::test]
-async fn a_schema_newer_than_known_is_refused() {
-    let place = Place::new().await;
-    place.open().await.close().await;
-    let newer = "INSERT INTO {schema}.migrations (version, description, success, checksum, execution_time)
-        VALUES (999, 'from the future', TRUE, '', 0)";
-    place.execute(newer).await;
-    let reason = refusal(PgOptions::new().schema(&place.schema), place.url()).await;
-    assert!(reason.contains("schema version 999") && reason.contains("run a newer pingmon"), "{reason}");
-}
-
-#[tokio::test]
 async fn a_database_that_is_not_there_is_refused_with_the_reason() {
     let place = Place::new().await;
     let (server, _) = place.url().rsplit_once('/').unwrap();
