@@ -100,9 +100,16 @@ pub(crate) struct Worker {
     pub(crate) concurrency: usize,
     /// Most runs at the same time of one check kind: `kinds = { postgres = 4 }`.
     pub(crate) kinds: BTreeMap<String, NonZeroU16>,
+    /// How much it can do compared with the other processes of the store: monitors are shared out in proportion.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub(crate) capacity: u32,
     /// How long this process counts as alive without a sign of life, from 1 s to 10 min: after that others take over its
     /// monitors.
     pub(crate) lease: Span,
+    /// How often it looks for monitors to take over and notices to send, from 10 ms to 1 min.
+    pub(crate) poll: Span,
+    /// How long runs under way may take to end when it is stopped, up to 10 min.
+    pub(crate) grace: Span,
     /// How long history is kept.
     pub(crate) retention: Retention,
 }
@@ -112,7 +119,10 @@ impl Default for Worker {
         Self {
             concurrency: 256,
             kinds: BTreeMap::new(),
+            capacity: 1,
             lease: Span(Duration::from_secs(15)),
+            poll: Span(Duration::from_secs(1)),
+            grace: Span(Duration::from_secs(5)),
             retention: Retention::default(),
         }
     }

@@ -224,7 +224,7 @@ fn the_kind_is_to_be_known_and_one() {
 #[test]
 fn everything_is_found_at_once_in_the_order_of_the_file() {
     let found = problems(
-        "[web]\nlisten = \"everywhere\"\ntitel = \"x\"\n[worker]\nconcurrency = 0\nlease = \"0s\"\nkinds = { wbe = 1 }\n\
+        "[web]\nlisten = \"everywhere\"\ntitel = \"x\"\n[worker]\nconcurrency = 0\nlease = \"0s\"\npoll = \"2m\"\ncapacity = 0\nkinds = { wbe = 1 }\n\
          [dial]\npreset = \"publik\"\nallow = [\"10.0.0.0/40\"]\n[store]\nurl = \"mysql://me:pw@x/y\"\nschema = \"pg_own\"\nconnections = 0\n\
          [[notifier]]\nname = \"ops\"\nbell = { loud = true }\n[[monitor]]\nname = \"a\"\nevery = \"5 fortnights\"\ntimeout = \"2m\"\nnotify = [\"opps\"]\nweb = { url = \"x\" }\n\
          [[monitors]]\nname = \"b\"\n",
@@ -234,17 +234,19 @@ fn everything_is_found_at_once_in_the_order_of_the_file() {
         "f:3:1: web.titel: unknown key, did you mean \"title\"?",
         "f:5:15: worker.concurrency: 0 is out of range: from 1 to 65536",
         "f:6:9: worker.lease: 0s is out of range: from 1s to 10m",
-        "f:7:11: worker.kinds.wbe: unknown check kind, did you mean \"web\"?",
-        "f:9:10: dial.preset: is \"publik\", expected one of \"open\", \"public\", did you mean \"public\"?",
-        "f:10:10: dial.allow[0]: is not a network such as",
-        "f:12:7: store.url: names no store: write \"sqlite:pingmon.db\" or ",
-        "f:13:10: store.schema: is \"pg_own\", expected up to 63 lower-case letters",
-        "f:14:15: store.connections: 0 is out of range: from 1 to 1000",
-        "f:17:10: notifier \"ops\": bell.loud: unknown key, none is known",
-        "f:20:9: monitor \"a\": every: ",
-        "f:22:11: monitor \"a\": notify[0]: no notifier is named \"opps\", did you mean \"ops\"?",
-        "f:23:15: monitor \"a\": web.url: \"x\" is not a URL",
-        "f:24:3: monitors: unknown key, did you mean \"monitor\"?",
+        "f:7:8: worker.poll: 2m is out of range: from 10ms to 1m",
+        "f:8:12: worker.capacity: 0 is out of range: from 1 to 1000",
+        "f:9:11: worker.kinds.wbe: unknown check kind, did you mean \"web\"?",
+        "f:11:10: dial.preset: is \"publik\", expected one of \"open\", \"public\", did you mean \"public\"?",
+        "f:12:10: dial.allow[0]: is not a network such as",
+        "f:14:7: store.url: names no store: write \"sqlite:pingmon.db\" or ",
+        "f:15:10: store.schema: is \"pg_own\", expected up to 63 lower-case letters",
+        "f:16:15: store.connections: 0 is out of range: from 1 to 1000",
+        "f:19:10: notifier \"ops\": bell.loud: unknown key, none is known",
+        "f:22:9: monitor \"a\": every: ",
+        "f:24:11: monitor \"a\": notify[0]: no notifier is named \"opps\", did you mean \"ops\"?",
+        "f:25:15: monitor \"a\": web.url: \"x\" is not a URL",
+        "f:26:3: monitors: unknown key, did you mean \"monitor\"?",
     ];
     assert_eq!(found.len(), starts.len(), "{found:#?}");
     for (found, start) in found.iter().zip(starts) {

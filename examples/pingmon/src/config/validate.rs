@@ -108,6 +108,8 @@ impl<'c> Reader<'c> {
         }
         let (hour, century) = (Duration::from_secs(3_600), Duration::from_secs(100 * 366 * 86_400));
         self.range(path.to("lease"), worker.lease, Duration::from_secs(1), Duration::from_secs(600));
+        self.range(path.to("poll"), worker.poll, Duration::from_millis(10), Duration::from_secs(60));
+        self.range(path.to("grace"), worker.grace, Duration::ZERO, Duration::from_secs(600));
         self.range(path.to("retention").to("results"), worker.retention.results, hour, century);
         self.range(path.to("retention").to("incidents"), worker.retention.incidents, hour, century);
     }
