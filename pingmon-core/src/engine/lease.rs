@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -78,7 +81,9 @@ impl Keeper {
         let lease = self.shared.settings.lease;
         self.report();
         let asked = Instant::now();
-        match self.shared.store.renew(&self.info, lease).await {
+        // An answer that doesn't come must not use up the lease: the next try may go another way.
+        let renewed = timeout(lease / 3, self.shared.store.renew(&self.info, lease)).await;
+        match renewed.unwrap_or_else(|_| Err(no_answer())) {
             Ok(renewal) if self.was_forgotten(&renewal) => {
                 tracing::warn!(session = %self.info.id, "the store has lost what it knew of the session; joining anew");
                 self.leave().await;
@@ -147,6 +152,14 @@ impl Keeper {
         self.leases.send_replace(None);
         self.shared.gauges.left();
         Duration::ZERO
+    }
+}
+
+fn no_answer() -> Error {
+    Error::Store {
+        action: "renew the session",
+        retryable: true,
+        source: "no answer within a third of the lease".into(),
     }
 }
 

@@ -148,3 +148,18 @@ async fn a_monitor_whose_run_is_refused_is_claimed_anew_within_two_polls() {
     let slots: std::collections::HashSet<_> = records.iter().map(|record| record.slot).collect();
     assert!(slots.len() == records.len() && script.runs_of("m") > records.len(), "{records:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_is_never_answered_costs_no_session() {
+    let (store, script, mut engines) = (store(), Script::default(), Engines::default());
+    let faulty = Faulty::over(&store);
+    let running = engines.start(over(&faulty, &script).monitor(monitor("m")));
+    pass(25 * SECOND).await;
+    let session = running.handle.vitals().session;
+    faulty.stuck.store(true, SeqCst);
+    pass(60 * SECOND).await;
+    assert!(!faulty.stuck.load(SeqCst));
+    assert_eq!(running.handle.vitals().session, session);
+    engines.stop(running).await;
+    assert!(store.gaps(id_of(&store, "m").await, None, 10).await.unwrap().is_empty());
+}

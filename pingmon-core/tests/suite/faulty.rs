@@ -1,5 +1,5 @@
 //! A store that can be made to fail: before it does what it is asked (`down`), after (`mute`: done, but the answer is
-//! lost), or later (`doomed`: answered, but lost with the primary when a standby takes over that hadn't heard of it).
+//! lost), not at all (`stuck`: the first renewal after it is set is never answered), or later (`doomed`: answered, but lost with the primary when a standby takes over that hadn't heard of it).
 
 use std::{
     borrow::Cow,
@@ -33,12 +33,13 @@ pub(crate) struct Faulty {
     pub(crate) down: AtomicBool,
     pub(crate) mute: AtomicBool,
     pub(crate) doomed: AtomicBool,
+    pub(crate) stuck: AtomicBool,
 }
 
 impl Faulty {
     pub(crate) fn over(inner: &Arc<dyn Store>) -> Arc<Self> {
-        let [down, mute, doomed] = [false; 3].map(AtomicBool::new);
-        Arc::new(Self { inner: Arc::clone(inner), down, mute, doomed })
+        let [down, mute, doomed, stuck] = [false; 4].map(AtomicBool::new);
+        Arc::new(Self { inner: Arc::clone(inner), down, mute, doomed, stuck })
     }
 
     fn reach(&self) -> Result<&Arc<dyn Store>> {
@@ -84,6 +85,9 @@ impl Catalog for Faulty {
 #[async_trait]
 impl Claims for Faulty {
     async fn renew(&self, info: &SessionInfo, ttl: Duration) -> Result<Renewal> {
+        if self.stuck.swap(false, SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let mut renewal = self.answer(self.reach()?.renew(info, ttl).await)?;
         if self.doomed.load(SeqCst) {
             // It joins here, while the standby will write it down at its next renewal.
