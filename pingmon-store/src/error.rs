@@ -34,6 +34,7 @@ impl Failure {
 pub(crate) fn cause(error: sqlx::Error) -> Box<dyn StdError + Send + Sync> {
     match error {
         sqlx::Error::Database(error) => error,
+        sqlx::Error::Io(error) => Box::new(error),
         sqlx::Error::Decode(error) | sqlx::Error::Encode(error) => error,
         error => Box::new(error),
     }

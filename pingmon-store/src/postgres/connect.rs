@@ -7,19 +7,23 @@ use std::{
 };
 
 use pingmon_core::error::Result;
-use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions as _, PgConnection, Row as _, postgres::PgConnectOptions};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
     codes::{is_refused_parameter, is_transient, refusal, unusable},
+    transactions::CALL,
     url,
 };
-use crate::error;
+use crate::error::{self, Failure};
 
-/// How long a host may take to let us in. Some seven round trips (TCP, TLS, SCRAM, the greeting) have room even half way
-/// round the world, and the second of two hosts is still reached within one call.
-const HOST_DEADLINE: Duration = Duration::from_secs(2);
+/// How long the hosts may take to let us in, one after the other: what a call has. A silent host so uses up its part, and
+/// the last of them is still reached within one call.
+const HOSTS_DEADLINE: Duration = CALL;
+/// What a host has at the least. Some seven round trips (TCP, TLS, SCRAM, the greeting) have room even half way round the
+/// world. The call may end before the last of many hosts is reached; the next call goes on there.
+const HOST_DEADLINE: Duration = Duration::from_millis(1500);
 /// Statements kept prepared on a connection: more than this store has.
 const STATEMENTS: usize = 128;
 /// A parameter that only we know, given when a connection begins. A server that shows it again is one that we speak with
@@ -60,19 +64,22 @@ impl Target {
     /// Connects to the first host that lets us in and takes writes. As in libpq, a refused login ends the search.
     pub(super) async fn connect(&self) -> error::Result<Connected> {
         let first = self.first.load(Ordering::Relaxed);
+        let patience = HOST_DEADLINE.max(HOSTS_DEADLINE / u32::try_from(self.hosts.len()).unwrap_or(u32::MAX));
         let mut failures = Vec::new();
         for at in (0..self.hosts.len()).map(|step| (first + step) % self.hosts.len()) {
             // If this call ends before the host answers, the next one goes on with the next host.
             self.first.store((at + 1) % self.hosts.len(), Ordering::Relaxed);
             let options = &self.hosts[at];
-            let silence = || unusable(io::ErrorKind::TimedOut, "the server didn't let us in within 2 s");
-            match timeout(HOST_DEADLINE, self.enter(options)).await.unwrap_or_else(|_| Err(silence())) {
+            let silence = || unusable(io::ErrorKind::TimedOut, "the server didn't let us in, in time");
+            match timeout(patience, self.enter(options)).await.unwrap_or_else(|_| Err(silence())) {
                 Ok(connected) => {
                     self.first.store(at, Ordering::Relaxed);
                     return Ok(connected);
                 }
-                Err(error) if is_transient(&error) => failures.push((options, error)),
-                Err(error) => return Err(refusal(error)),
+                Err(error) => match refusal(error) {
+                    Failure::Database(error) if is_transient(&error) => failures.push((options, error)),
+                    failure => return Err(failure),
+                },
             }
         }
         Err(none_serves(failures))
@@ -101,8 +108,6 @@ const GREETING: &str = "SELECT pg_catalog.current_setting('pingmon.connection', 
 
 /// Refuses a server that takes no writes; answers the mark that it shows.
 async fn greet(conn: &mut PgConnection) -> sqlx::Result<Option<String>> {
-    use sqlx::Row as _;
-
     let row = sqlx::raw_sql(GREETING).fetch_one(conn).await?;
     if row.try_get(1)? {
         return Err(read_only());
@@ -115,7 +120,7 @@ pub(super) fn read_only() -> sqlx::Error {
     unusable(io::ErrorKind::ReadOnlyFilesystem, "the server is read-only: a standby, or a primary that was demoted")
 }
 
-fn none_serves(mut failures: Vec<(&PgConnectOptions, sqlx::Error)>) -> error::Failure {
+fn none_serves(mut failures: Vec<(&PgConnectOptions, sqlx::Error)>) -> Failure {
     if failures.len() == 1
         && let Some((_, error)) = failures.pop()
     {

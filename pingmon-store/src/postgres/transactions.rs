@@ -30,7 +30,7 @@ use crate::error::{Failure, Result};
 
 /// How long a call may take up to its last answer: with what follows a failure, 5 s in all. Less than a third of the
 /// lease that engines have unless set otherwise, so that a renewal that fails can be made again.
-const CALL: Duration = Duration::from_millis(4500);
+pub(super) const CALL: Duration = Duration::from_millis(4500);
 /// How long an administrative call may take in all: 100,000 definitions at once on a small server.
 const ADMINISTRATION: Duration = Duration::from_secs(300);
 /// How long the server may leave one statement unanswered, in such a call too. `statement_timeout` is shorter: a server

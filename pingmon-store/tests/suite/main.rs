@@ -2,15 +2,27 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests fail loudly")]
 
+#[cfg(feature = "postgres")]
+mod cluster;
 mod memory;
+#[cfg(feature = "postgres")]
+mod pgbouncer;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]
+mod postgres_access;
+#[cfg(feature = "postgres")]
 mod postgres_days;
+#[cfg(feature = "postgres")]
+mod postgres_failover;
 #[cfg(feature = "postgres")]
 mod postgres_handles;
 #[cfg(feature = "postgres")]
+mod postgres_network;
+#[cfg(feature = "postgres")]
 mod postgres_versions;
+#[cfg(feature = "postgres")]
+mod proxy;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "sqlite")]

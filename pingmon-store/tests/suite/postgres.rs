@@ -2,8 +2,10 @@
 //! names, else a cluster of our own. Each test has a schema of its own.
 
 use std::{
-    env, fs,
-    path::PathBuf,
+    any::Any,
+    cell::RefCell,
+    env,
+    str::FromStr as _,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
@@ -17,17 +19,20 @@ use pingmon_core::{
     time::{Clock as _, Timestamp},
 };
 use pingmon_store::postgres::{PgOptions, PgStore};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio::time::{Instant, sleep};
 
+use crate::cluster::programs;
+
 /// A running server.
-struct Server {
-    url: String,
+pub(crate) struct Server {
+    /// Where it is, as its superuser.
+    pub(crate) url: String,
     cluster: Option<PgTempDB>,
 }
 
 /// The server of this binary: started for the first that asks, stopped after the last.
-async fn server() -> Arc<Server> {
+pub(crate) async fn server() -> Arc<Server> {
     static RUNNING: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let server = {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,6 +47,7 @@ async fn server() -> Arc<Server> {
         assert!(starting.elapsed() < Duration::from_secs(30), "PostgreSQL doesn't answer: {error}");
         sleep(Duration::from_millis(20)).await;
     }
+    keep(Arc::clone(&server) as Arc<dyn Any>);
     server
 }
 
@@ -65,11 +71,17 @@ impl Server {
     }
 }
 
-/// Debian keeps the newest server's programs off the `PATH`.
-fn programs() -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
-    let newest = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max()?;
-    Some(format!("/usr/lib/postgresql/{newest}/bin").into())
+thread_local! {
+    static KEPT: RefCell<Vec<Arc<dyn Any>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps something for as long as the test that runs on this thread, so that it isn't started anew for each of its parts.
+pub(crate) fn keep(shared: Arc<dyn Any>) {
+    KEPT.with_borrow_mut(|kept| {
+        if !kept.iter().any(|known| Arc::ptr_eq(known, &shared)) {
+            kept.push(shared);
+        }
+    });
 }
 
 /// A place for one store: a schema that nobody else uses, on a server that lives as long.
@@ -88,8 +100,30 @@ impl Place {
         &self.server.url
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        PgConnectOptions::from_str(self.url()).unwrap().get_port()
+    }
+
+    /// The same place by another port of this machine.
+    pub(crate) fn url_by(&self, port: u16) -> String {
+        self.url().replacen(&format!(":{}/", self.port()), &format!(":{port}/"), 1)
+    }
+
+    /// The same place for another role, whose password is its name.
+    pub(crate) fn url_as(&self, role: &str) -> String {
+        let (_, server) = self.url().split_once('@').unwrap();
+        format!("postgres://{role}:{role}@{server}")
+    }
+
     pub(crate) async fn open(&self) -> PgStore {
-        PgOptions::new().schema(&self.schema).connections(4).open(self.url()).await.unwrap()
+        let store = self.connect_by(self.url()).await;
+        store.migrate().await.unwrap();
+        store
+    }
+
+    /// The store by another way to the server.
+    pub(crate) async fn connect_by(&self, url: &str) -> PgStore {
+        PgOptions::new().schema(&self.schema).connections(4).connect(url).await.unwrap()
     }
 
     /// A connection beside the store's, to look behind its back.
@@ -103,12 +137,21 @@ impl Place {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connect().await).await.unwrap();
     }
 
+    /// How many transactions wait for a lock on the schema's tables.
+    pub(crate) async fn locks_awaited(&self) -> i64 {
+        self.count_locks("NOT granted").await
+    }
+
     /// How many locks transactions hold on the schema's tables.
     pub(crate) async fn locks(&self) -> i64 {
-        let locks = sqlx::query_scalar(
+        self.count_locks("granted").await
+    }
+
+    async fn count_locks(&self, which: &str) -> i64 {
+        let locks = sqlx::query_scalar(AssertSqlSafe(format!(
             "SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation
-            WHERE relnamespace = $1::text::regnamespace",
-        );
+            WHERE relnamespace = $1::text::regnamespace AND {which}"
+        )));
         locks.bind(&self.schema).fetch_one(&mut self.connect().await).await.unwrap()
     }
 }
@@ -142,21 +185,13 @@ pub(crate) struct PgHarness {
 impl PgHarness {
     async fn fresh() -> Self {
         let place = Place::new().await;
-        let (store, second) = (place.open().await, place.open().await);
-        Self::steered(place, store, second).await
-    }
-
-    /// The store by a second handle, which leaves nothing prepared on its connections.
-    pub(crate) async fn pooled() -> Self {
-        let place = Place::new().await;
-        let second = place.open().await;
-        let url = format!("{}?pooler=transaction", place.url());
-        let store = PgOptions::new().schema(&place.schema).connections(4).connect(&url).await.unwrap();
+        let store = place.open().await;
+        let second = place.connect_by(place.url()).await;
         Self::steered(place, store, second).await
     }
 
     /// A store whose clock shows what a table says: every statement of the store asks `clock()` of its schema.
-    async fn steered(place: Place, store: PgStore, second: PgStore) -> Self {
+    pub(crate) async fn steered(place: Place, store: PgStore, second: PgStore) -> Self {
         let start = SteeredClock::default().now();
         let steer = format!(
             "CREATE UNLOGGED TABLE {{schema}}.steered AS SELECT timestamptz '{start}' AS at;

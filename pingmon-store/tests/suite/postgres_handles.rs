@@ -11,7 +11,6 @@ use std::{
 };
 
 use pingmon_core::{
-    conformance,
     error::Error,
     id::SessionId,
     monitor::Definition,
@@ -24,7 +23,7 @@ use pingmon_core::{
 };
 use pingmon_store::postgres::{PgOptions, PgStore};
 
-use crate::postgres::{PgHarness, Place};
+use crate::postgres::Place;
 
 const KIND: &str = "probe";
 const EVERY: Duration = Duration::from_secs(10);
@@ -56,11 +55,6 @@ async fn refusal(options: PgOptions, url: &str) -> String {
         }
         error => panic!("not a refusal of the URL: {}", error.chain()),
     }
-}
-
-#[test]
-fn a_second_handle_with_a_pooler_s_ways_keeps_the_laws_too() {
-    conformance::random::check(async || PgHarness::pooled().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
