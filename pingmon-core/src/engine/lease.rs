@@ -27,8 +27,8 @@ pub(super) struct Lease {
     pub(super) session: SessionId,
     /// The local moment after which nothing may be started: counted from before the store was asked.
     pub(super) deadline: Instant,
-    /// When the session joined.
-    pub(super) joined_at: Timestamp,
+    /// Since when there has been an engine: when the oldest living session joined.
+    pub(super) since: Timestamp,
     /// How many monitors there are to share.
     pub(super) monitors: u64,
     /// Why nobody ran the slots that went by before this session.
@@ -125,8 +125,8 @@ impl Keeper {
         self.shared.clock.anchor(asked, Instant::now(), renewal.now);
         let (session, deadline) = (self.info.id, asked + self.shared.settings.lease);
         self.joined_at = joined_at(renewal, session);
-        let joined_at = self.joined_at.unwrap_or(renewal.now);
-        let lease = Lease { session, deadline, joined_at, monitors: renewal.monitors, hole: self.hole };
+        let since = renewal.sessions.iter().map(|living| living.joined_at).min().unwrap_or(renewal.now);
+        let lease = Lease { session, deadline, since, monitors: renewal.monitors, hole: self.hole };
         let joined = self.leases.send_replace(Some(lease)).is_none();
         self.shared.gauges.joined(session, deadline);
         match joined {

@@ -69,19 +69,13 @@ pub(super) fn next(done: Done<'_>) -> Plan {
 /// When a monitor that was claimed `now`, with this pending slot, is to start: at its slot, or at once when that has just
 /// gone by. The monitors of a dead engine wait no longer than they must.
 ///
-/// Slots that went by before the session `joined_at` are another matter: after a hole all monitors of the store come at
-/// once. Those that are late by less than a third of a period start after twice that lateness more, which adds half of
+/// Slots from before there has been an engine, `since`, are another matter: after such a hole all monitors of the store
+/// come at once. Those that are late by less than a third of a period start after twice that lateness more, which adds half of
 /// the usual load while it lasts; the others wait for their next regular slot, or a moment of their own within
 /// [`LONGEST_RETURN`].
-pub(super) fn start(
-    schedule: &Schedule,
-    phase: Phase,
-    slot: Timestamp,
-    joined_at: Timestamp,
-    now: Timestamp,
-) -> Timestamp {
+pub(super) fn start(schedule: &Schedule, phase: Phase, slot: Timestamp, since: Timestamp, now: Timestamp) -> Timestamp {
     let (late, period) = (now.since(slot), schedule.period_at(slot, phase));
-    let returns = slot < joined_at;
+    let returns = slot < since;
     if late < period / if returns { MUCH } else { 2 } {
         return if returns { now + 2 * late } else { slot.max(now) };
     }

@@ -276,15 +276,18 @@ impl Scheduler {
         }
     }
 
-    /// Gives up idle monitors, those first that are due last: their new owner has time to take over.
+    /// Gives up idle monitors: by lot, so that what is given up and what is kept come due as evenly as before and are as
+    /// much work, but those that are due soon only if there aren't enough others, which a new owner has time to take.
     fn shed(&mut self, count: usize) -> Vec<MonitorId> {
+        let soon = self.shared.clock.now() + 2 * self.shared.settings.poll;
         let idle = self.held.iter().filter(|(_, held)| !held.running);
-        let mut idle: Vec<_> = idle.map(|(monitor, held)| (Reverse(held.slot), *monitor)).collect();
+        let mut idle: Vec<_> =
+            idle.map(|(monitor, held)| (held.start_at < soon, fastrand::u64(..), *monitor)).collect();
         let count = count.min(idle.len());
         if count > 0 && count < idle.len() {
             idle.select_nth_unstable(count - 1);
         }
-        let given_up: Vec<_> = idle.into_iter().take(count).map(|(_, monitor)| monitor).collect();
+        let given_up: Vec<_> = idle.into_iter().take(count).map(|(.., monitor)| monitor).collect();
         for monitor in &given_up {
             self.held.remove(monitor);
         }

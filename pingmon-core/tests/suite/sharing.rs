@@ -71,6 +71,28 @@ async fn a_joining_engine_has_its_share_within_two_leases_and_gets_it_little_by_
 }
 
 #[tokio::test(start_paused = true)]
+async fn engines_that_share_are_as_evenly_busy_as_one_alone() {
+    let (store, mut engines) = (store(), Engines::default());
+    define(&store, 400).await;
+    let (one, two) = (Script::default(), Script::default());
+    let first = engines.start(engine(&store, &one));
+    pass(30 * SECOND).await;
+    let second = engines.start(engine(&store, &two));
+    pass(60 * SECOND).await;
+    let from = store.renew(&SessionInfo::new(SessionId::new(), "", "", 1), SECOND).await.unwrap().now;
+    pass(10 * SECOND).await;
+    for script in [&one, &two] {
+        for half in [from, from + 5 * SECOND] {
+            let window = half..half + 5 * SECOND;
+            let count = script.runs.lock().unwrap().iter().filter(|(_, slot, _)| window.contains(slot)).count();
+            assert!((65..=135).contains(&count), "{count} of 400 monitors in half a period on one of two engines");
+        }
+    }
+    engines.stop(first).await;
+    engines.stop(second).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_engine_that_cannot_keep_up_gives_more_away_and_gets_it_back_when_it_can() {
     let (store, mut engines) = (store(), Engines::default());
     define(&store, 100).await;
@@ -89,6 +111,28 @@ async fn an_engine_that_cannot_keep_up_gives_more_away_and_gets_it_back_when_it_
     assert!(weight(&narrow) < 500 && weight(&wide) == 1_000, "{} {}", weight(&narrow), weight(&wide));
     engines.stop(narrow).await;
     engines.stop(wide).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_monitors_of_a_dead_engine_wait_no_longer_because_their_next_owner_is_young() {
+    let (store, mut engines) = (store(), Engines::default());
+    define(&store, 100).await;
+    let (before, after) = (Script::default(), Script::default());
+    let lease = 3 * SECOND;
+    let doomed = engines.start(engine(&store, &before).lease(lease));
+    pass(20 * SECOND).await;
+    let witness = engines.start(engine(&store, &before).lease(lease));
+    pass(20 * SECOND).await;
+    engines.kill(doomed).await;
+    pass(2 * SECOND).await;
+    let young = engines.start(engine(&store, &after).lease(lease));
+    pass(2_500 * MILLISECOND).await;
+    let late = after.runs.lock().unwrap().iter().filter(|(_, slot, at)| at.since(*slot) > SECOND / 2).count();
+    assert!(late > 0, "what the dead engine left was run by the young one as soon as it could");
+    let all: Vec<_> = [&before, &after].into_iter().flat_map(|script| script.runs.lock().unwrap().clone()).collect();
+    assert!(all.iter().all(|(_, slot, at)| at.since(*slot) < lease + 1_500 * MILLISECOND));
+    engines.stop(witness).await;
+    engines.stop(young).await;
 }
 
 #[tokio::test(start_paused = true)]
