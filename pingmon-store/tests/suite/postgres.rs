@@ -139,20 +139,17 @@ impl Place {
 
     /// How many transactions wait for a lock on the schema's tables.
     pub(crate) async fn locks_awaited(&self) -> i64 {
-        self.count_locks("NOT granted").await
-    }
-
-    /// How many locks transactions hold on the schema's tables.
-    pub(crate) async fn locks(&self) -> i64 {
-        self.count_locks("granted").await
-    }
-
-    async fn count_locks(&self, which: &str) -> i64 {
-        let locks = sqlx::query_scalar(AssertSqlSafe(format!(
+        let locks = sqlx::query_scalar(
             "SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation
-            WHERE relnamespace = $1::text::regnamespace AND {which}"
-        )));
+            WHERE relnamespace = $1::text::regnamespace AND NOT granted",
+        );
         locks.bind(&self.schema).fetch_one(&mut self.connect().await).await.unwrap()
+    }
+
+    /// How many transactions connections of that application name have open.
+    pub(crate) async fn transactions_of(&self, application: &str) -> i64 {
+        let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND xact_start IS NOT NULL";
+        sqlx::query_scalar(open).bind(application).fetch_one(&mut self.connect().await).await.unwrap()
     }
 }
 

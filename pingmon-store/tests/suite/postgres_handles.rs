@@ -23,6 +23,8 @@ use pingmon_core::{
 };
 use pingmon_store::postgres::{PgOptions, PgStore};
 
+use tokio::time::{Instant, sleep};
+
 use crate::postgres::Place;
 
 const KIND: &str = "probe";
@@ -154,12 +156,16 @@ async fn poll_and_drop<T>(future: impl Future<Output = T>, polls: usize) -> Opti
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_are_dropped_half_way_leave_no_transaction_open() {
     const MONITORS: usize = 50;
-    const DROPS: usize = 300;
+    const DROPS: usize = 10_000;
+    /// How many may wait for a connection at one time.
+    const LINE: usize = 100;
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let place = Place::new().await;
-    let store = place.open().await;
+    place.open().await.close().await;
+    // What it is called tells its connections from those of other tests.
+    let store = place.connect_by(&format!("{}?application_name={}", place.url(), place.schema)).await;
     add(&store, MONITORS).await;
     let session = SessionId::new();
     renew(&store, session).await;
@@ -170,7 +176,13 @@ async fn calls_that_are_dropped_half_way_leave_no_transaction_open() {
         let at = random.usize(..MONITORS);
         let completion = completion(&claims[at]);
         match poll_and_drop(store.complete(session, std::slice::from_ref(&completion)), random.usize(..200)).await {
-            None => dropped += 1,
+            None => {
+                dropped += 1;
+                if dropped % LINE == 0 {
+                    // Waits in line behind what the dropped calls began.
+                    renew(&store, session).await;
+                }
+            }
             Some(answer) => {
                 assert_eq!(answer.unwrap(), [Verdict::Accepted]);
                 *acknowledged.entry(completion.monitor).or_insert(0_u32) += 1;
@@ -178,10 +190,12 @@ async fn calls_that_are_dropped_half_way_leave_no_transaction_open() {
             }
         }
     }
+    let over = Instant::now();
+    while place.transactions_of(&place.schema).await > 0 {
+        assert!(over.elapsed() < Duration::from_secs(1), "a transaction is open still");
+        sleep(Duration::from_millis(10)).await;
+    }
     assert_eq!(renew(&store, session).await, MONITORS as u64, "the connections go on");
-    store.close().await;
-    assert_eq!(place.locks().await, 0, "no transaction is open");
-    let store = place.open().await;
     for claim in &claims {
         let id = claim.monitor.id;
         let records = u32::try_from(store.records(id, None, 10_000).await.unwrap().len()).unwrap();
