@@ -42,6 +42,9 @@ impl Origin {
     pub const FILE: &'static str = "file";
     /// Code that embeds the engine.
     pub const CODE: &'static str = "code";
+    /// A row that a person wrote straight into the database, see
+    /// [`Catalog::adopt`](crate::store::catalog::Catalog::adopt).
+    pub const SQL: &'static str = "sql";
 
     /// An origin of the given name.
     pub fn new(name: impl Into<String>) -> Self {

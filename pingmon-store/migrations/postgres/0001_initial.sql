@@ -38,6 +38,30 @@ CREATE TABLE {schema}.monitors (
 CREATE UNIQUE INDEX monitors_name ON {schema}.monitors (name) WHERE state <> 'retired';
 CREATE INDEX monitors_state ON {schema}.monitors (state);
 
+-- Where people insert monitors. Engines take them in within a poll, and their rows vanish from here; what is wrong about
+-- a row that stays is its `problem`, and an update of anything else has it tried again.
+CREATE TABLE {schema}.new_monitors (
+    name     text PRIMARY KEY,
+    kind     text NOT NULL,
+    config   json CHECK (octet_length(config::text) <= 262144),
+    every    text,
+    cron     text,
+    timezone text,
+    timeout  text,
+    policy   json CHECK (octet_length(policy::text) <= 65536),
+    notify   text[],
+    labels   json CHECK (octet_length(labels::text) <= 65536),
+    problem  text
+);
+CREATE FUNCTION {schema}.try_again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.problem := NULL;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER try_again
+    BEFORE UPDATE OF name, kind, config, every, cron, timezone, timeout, policy, notify, labels ON {schema}.new_monitors
+    FOR EACH ROW EXECUTE FUNCTION {schema}.try_again();
+
 -- Where a monitor stands: narrow, written by every run. `active` and `kind` repeat the monitor's, so that a claim finds
 -- its rows without reading the wide ones. `due` is the slot while anybody may claim it: claims and whoever looks for what
 -- nobody runs go along its index. A run changes slot and health of an owned monitor, whose `due` is null and stays so:

@@ -12,7 +12,7 @@ use pingmon_core::{
     notification::{self, Subject},
     schedule::Phase,
     store::{
-        catalog::{Catalog, Change, Overview, Put},
+        catalog::{Adoption, Catalog, Change, Overview, Put},
         claims::{Gap, GapReason},
     },
     time::Timestamp,
@@ -22,11 +22,12 @@ use uuid::Uuid;
 use super::{
     PgStore,
     definitions::{NewDefinition, Plan},
-    history, incidents,
+    history, incidents, intake,
     outbox::{self, DeliveryRow},
     rows::{MonitorRow, health_to, limit as row_limit, uuids},
     sessions,
     transactions::Transaction,
+    unreadable::readable,
 };
 use crate::error;
 
@@ -113,20 +114,18 @@ impl Catalog for PgStore {
 
     async fn monitors(&self, after: Option<&str>, limit: usize) -> Result<Vec<Overview>> {
         let after = after.unwrap_or_default().to_owned();
-        let list = self.read("list monitors", move |mut tx| {
-            Box::pin(async move {
-                let query = tx.rows::<MonitorRow>(LIST).bind(after).bind(row_limit(limit));
-                query.fetch_all(tx.conn()).await?.iter().map(MonitorRow::overview).collect()
-            })
-        });
-        list.await
+        self.read("list monitors", move |mut tx| Box::pin(async move { list(&mut tx, after, limit).await })).await
+    }
+
+    async fn adopt(&self, limit: usize) -> Result<Vec<Adoption>> {
+        intake::adopt(self, limit).await
     }
 }
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT m.id, m.state, m.definition::text, s.revision, s.slot, s.health::text
+            "SELECT m.id, m.name, m.state, m.definition::text, s.revision, s.slot, s.health::text
             FROM {schema}.monitors m JOIN {schema}.schedule s ON s.monitor = m.id ",
             $rest
         )
@@ -145,6 +144,21 @@ const DELETE: [&str; 5] = [
     "DELETE FROM {schema}.monitors WHERE id = $1",
 ];
 
+/// Up to `limit` monitors that can be read: what lies between them takes no place, or a page would end too early.
+async fn list(tx: &mut Transaction<'_>, mut after: String, limit: usize) -> error::Result<Vec<Overview>> {
+    let mut list = Vec::new();
+    loop {
+        let room = limit - list.len();
+        let rows: Vec<MonitorRow> = tx.rows(LIST).bind(&after).bind(row_limit(room)).fetch_all(tx.conn()).await?;
+        let last = rows.last().filter(|_| rows.len() == room).map(|row| row.name.clone());
+        list.extend(readable(rows, MonitorRow::overview).0);
+        match last {
+            Some(name) if list.len() < limit => after = name,
+            _ => return Ok(list),
+        }
+    }
+}
+
 fn prepare(action: &'static str, definitions: Vec<Definition>) -> Result<Vec<NewDefinition>> {
     monitor::validate_all(&definitions)?;
     let written: error::Result<_> = definitions.into_iter().map(NewDefinition::new).collect();
@@ -159,7 +173,7 @@ fn unknown(id: MonitorId) -> Error {
 const LOCK_CATALOG: &str = "LOCK TABLE {schema}.monitors IN SHARE ROW EXCLUSIVE MODE";
 
 /// Waits until nobody else edits the catalog: two that add one name at once would both find it free.
-async fn lock_catalog(tx: &mut Transaction<'_>) -> error::Result<()> {
+pub(super) async fn lock_catalog(tx: &mut Transaction<'_>) -> error::Result<()> {
     tx.query(LOCK_CATALOG).execute(tx.conn()).await?;
     Ok(())
 }

@@ -19,11 +19,11 @@ use uuid::Uuid;
 use super::{
     PgStore,
     batch::column,
-    completions::{self, Run},
-    history,
+    completions, history,
     rows::{MonitorRow, limit as row_limit, uuids},
     sessions,
     transactions::Transaction,
+    unreadable::readable,
 };
 use crate::error;
 
@@ -39,38 +39,32 @@ impl Claims for PgStore {
 
     async fn claim(&self, session: SessionId, kinds: &[Cow<'static, str>], limit: usize) -> Result<Vec<Claim>> {
         let kinds = kinds.to_vec();
-        let claims = self.write("claim monitors", move |mut tx| {
+        let unreadable = self.unreadable.recent();
+        let claimed = self.write("claim monitors", move |mut tx| {
             Box::pin(async move {
                 sessions::hold(&mut tx, session).await?;
                 sessions::end_expired(&mut tx).await?;
-                let monitors = own(&mut tx, session, &kinds, limit).await?;
-                owned_claims(&mut tx, &monitors).await
+                let monitors = own(&mut tx, session, &kinds, &unreadable, limit).await?;
+                let (claims, unreadable) = readable(owned(&mut tx, &monitors).await?, MonitorRow::claim);
+                if !unreadable.is_empty() {
+                    give_up(&mut tx, session, column(&unreadable, |found| found.id)).await?;
+                }
+                Ok((claims, unreadable))
             })
         });
-        claims.await
+        let (claims, unreadable) = claimed.await?;
+        self.unreadable.note(unreadable);
+        Ok(claims)
     }
 
     async fn complete(&self, session: SessionId, batch: &[Completion]) -> Result<Vec<Verdict>> {
-        const ACTION: &str = "complete a batch of runs";
-        // Written out before the transaction begins, so that it's open for no longer than the server needs.
-        let runs: error::Result<Vec<Run>> = batch.iter().map(Run::from_completion).collect();
-        let runs = runs.map_err(|failure| failure.into_error(ACTION, |_| false))?;
-        let completed = self.write(ACTION, move |mut tx| {
-            Box::pin(async move {
-                sessions::hold(&mut tx, session).await?;
-                completions::store(&mut tx, session, &runs).await
-            })
-        });
-        completed.await
+        completions::complete(self, session, batch).await
     }
 
     async fn release(&self, session: SessionId, monitors: &[MonitorId]) -> Result<()> {
         let monitors = uuids(monitors);
         let released = self.write("release monitors", move |mut tx| {
-            Box::pin(async move {
-                tx.query(GIVE_UP).bind(*session.as_uuid()).bind(monitors).execute(tx.conn()).await?;
-                Ok(())
-            })
+            Box::pin(async move { give_up(&mut tx, session, monitors).await })
         });
         released.await
     }
@@ -101,7 +95,7 @@ impl Claims for PgStore {
             Box::pin(async move {
                 sessions::end_expired(&mut tx).await?;
                 let query = tx.rows::<MonitorRow>(OVERDUE).bind(before.to_datetime()).bind(row_limit(limit));
-                query.fetch_all(tx.conn()).await?.iter().map(MonitorRow::claim).collect()
+                Ok(readable(query.fetch_all(tx.conn()).await?, MonitorRow::claim).0)
             })
         });
         overdue.await
@@ -128,7 +122,8 @@ impl Claims for PgStore {
 // more than the limit. What is locked is looked at again, and the outer update looks again at what it takes.
 const OWN: &str = "WITH front AS MATERIALIZED (
         SELECT first.monitor FROM unnest($2::text[]) AS known (kind) CROSS JOIN LATERAL (
-            SELECT monitor, due FROM {schema}.schedule WHERE kind = known.kind AND due IS NOT NULL
+            SELECT monitor, due FROM {schema}.schedule
+            WHERE kind = known.kind AND due IS NOT NULL AND monitor <> ALL($4)
             ORDER BY due LIMIT $3 + 2000) AS first
         ORDER BY first.due LIMIT $3 + 2000),
     free AS MATERIALIZED (
@@ -141,29 +136,34 @@ async fn own(
     tx: &mut Transaction<'_>,
     session: SessionId,
     kinds: &[Cow<'static, str>],
+    except: &[Uuid],
     limit: usize,
 ) -> error::Result<Vec<Uuid>> {
     let kinds = column(kinds, |kind| kind.as_ref());
-    let query = tx.values::<Uuid>(OWN).bind(*session.as_uuid()).bind(kinds).bind(row_limit(limit));
+    let query = tx.values::<Uuid>(OWN).bind(*session.as_uuid()).bind(kinds).bind(row_limit(limit)).bind(except);
     Ok(query.fetch_all(tx.conn()).await?)
 }
 
 // Read once the rows are locked: the statement that locked them may have seen a definition older than their revision.
-const OWNED_CLAIMS: &str = "SELECT m.id, m.state, m.definition::text, s.revision, s.slot, s.health::text
+const OWNED_CLAIMS: &str = "SELECT m.id, m.name, m.state, m.definition::text, s.revision, s.slot, s.health::text
     FROM {schema}.schedule s JOIN {schema}.monitors m ON m.id = s.monitor
     WHERE s.monitor = ANY($1) ORDER BY s.slot, s.monitor";
 
-async fn owned_claims(tx: &mut Transaction<'_>, monitors: &[Uuid]) -> error::Result<Vec<Claim>> {
+async fn owned(tx: &mut Transaction<'_>, monitors: &[Uuid]) -> error::Result<Vec<MonitorRow>> {
     if monitors.is_empty() {
         return Ok(Vec::new());
     }
-    let query = tx.rows::<MonitorRow>(OWNED_CLAIMS).bind(monitors);
-    query.fetch_all(tx.conn()).await?.iter().map(MonitorRow::claim).collect()
+    Ok(tx.rows(OWNED_CLAIMS).bind(monitors).fetch_all(tx.conn()).await?)
 }
 
 const GIVE_UP: &str = "WITH given AS MATERIALIZED (
         SELECT monitor FROM {schema}.schedule WHERE owner = $1 AND monitor = ANY($2) ORDER BY monitor FOR UPDATE)
     UPDATE {schema}.schedule s SET owner = NULL FROM given WHERE s.monitor = given.monitor";
+
+async fn give_up(tx: &mut Transaction<'_>, session: SessionId, monitors: Vec<Uuid>) -> error::Result<()> {
+    tx.query(GIVE_UP).bind(*session.as_uuid()).bind(monitors).execute(tx.conn()).await?;
+    Ok(())
+}
 
 const OWNED: &str = "SELECT monitor FROM {schema}.schedule WHERE owner = $1 AND EXISTS (
     SELECT FROM {schema}.sessions WHERE id = $1 AND NOT ended AND lease_until > {schema}.clock())";
@@ -194,7 +194,7 @@ const OVERDUE: &str = "WITH RECURSIVE kinds (kind) AS (
             SELECT monitor, due FROM {schema}.schedule WHERE kind = kinds.kind AND due < $1
             ORDER BY due LIMIT $2) AS first
         ORDER BY first.due LIMIT $2)
-    SELECT m.id, m.state, m.definition::text, s.revision, s.slot, s.health::text
+    SELECT m.id, m.name, m.state, m.definition::text, s.revision, s.slot, s.health::text
     FROM overdue JOIN {schema}.schedule s ON s.monitor = overdue.monitor JOIN {schema}.monitors m ON m.id = s.monitor
     ORDER BY s.slot, s.monitor";
 

@@ -4,7 +4,7 @@
 use std::io;
 
 use pingmon_core::error::Error;
-use sqlx::error::DatabaseError;
+use sqlx::{error::DatabaseError, postgres::PgDatabaseError};
 
 use super::url::refused;
 use crate::error::Failure;
@@ -81,6 +81,12 @@ fn is_distrust(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
         _ => false,
     }
+}
+
+/// Whether a row was refused because there is one of its key.
+pub(super) fn is_unique_violation(error: &Error) -> bool {
+    let Error::Store { source, .. } = error else { return false };
+    source.downcast_ref::<PgDatabaseError>().is_some_and(|error| error.code() == "23505")
 }
 
 fn sqlstate(error: &sqlx::Error) -> Option<String> {

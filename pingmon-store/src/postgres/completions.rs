@@ -1,9 +1,10 @@
 //! Finished runs: what is stored together or not at all. The busiest path of the store.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use pingmon_core::{
+    error::Error,
     id::{MonitorId, SessionId},
     incident::{Incident, Transition},
     store::claims::{Completion, Gap, Verdict},
@@ -11,11 +12,14 @@ use pingmon_core::{
 use uuid::Uuid;
 
 use super::{
+    PgStore,
     batch::{column, waves},
-    history::{self, ResultRow},
+    codes::is_unique_violation,
+    history::{self, Recording, ResultRow},
     incidents,
     outbox::{self, DeliveryRow},
     rows::health_to,
+    sessions,
     transactions::Transaction,
 };
 use crate::error::Result;
@@ -53,9 +57,36 @@ impl Run {
     }
 }
 
+pub(super) async fn complete(store: &PgStore, session: SessionId, batch: &[Completion]) -> Result<Vec<Verdict>, Error> {
+    const ACTION: &str = "complete a batch of runs";
+    // Written out before the transaction begins, so that it's open for no longer than the server needs.
+    let runs: Result<Arc<[Run]>> = batch.iter().map(Run::from_completion).collect();
+    let runs = runs.map_err(|failure| failure.into_error(ACTION, |_| false))?;
+    let transact = async |recording| {
+        let runs = Arc::clone(&runs);
+        let transacted = store.write(ACTION, move |mut tx| {
+            Box::pin(async move {
+                sessions::hold(&mut tx, session).await?;
+                store_runs(&mut tx, session, &runs, recording).await
+            })
+        });
+        transacted.await
+    };
+    match transact(Recording::New).await {
+        // All of it again: a savepoint would cost every batch what hardly ever one needs.
+        Err(error) if is_unique_violation(&error) => transact(Recording::Missing).await,
+        stored => stored,
+    }
+}
+
 /// Stores what the fences let through, in as few statements as it can; answers in the order of `runs`. The session is
 /// held.
-pub(super) async fn store(tx: &mut Transaction<'_>, session: SessionId, runs: &[Run]) -> Result<Vec<Verdict>> {
+async fn store_runs(
+    tx: &mut Transaction<'_>,
+    session: SessionId,
+    runs: &[Run],
+    recording: Recording,
+) -> Result<Vec<Verdict>> {
     let mut verdicts = vec![Verdict::Lost; runs.len()];
     // In the order of the key: rows are locked in the order in which everybody locks them.
     let mut in_order: Vec<_> = runs.iter().enumerate().collect();
@@ -72,7 +103,7 @@ pub(super) async fn store(tx: &mut Transaction<'_>, session: SessionId, runs: &[
             verdicts[position] = Verdict::Accepted;
         }
     }
-    write(tx, &accepted).await?;
+    write(tx, &accepted, recording).await?;
     Ok(verdicts)
 }
 
@@ -116,8 +147,8 @@ async fn stored<'r>(tx: &mut Transaction<'_>, session: SessionId, runs: Numbered
 }
 
 /// Writes all that follows from runs whose monitors have moved on.
-async fn write(tx: &mut Transaction<'_>, runs: &[&Run]) -> Result<()> {
-    history::record(tx, &column(runs, |run| (run.monitor, &run.result))).await?;
+async fn write(tx: &mut Transaction<'_>, runs: &[&Run], recording: Recording) -> Result<()> {
+    history::record(tx, &column(runs, |run| (run.monitor, &run.result)), recording).await?;
     let gaps: Vec<_> = runs.iter().filter_map(|run| run.gap.map(|gap| (run.monitor, gap))).collect();
     history::record_gaps(tx, &gaps).await?;
     incidents::write(tx, runs.iter().flat_map(|run| &run.incidents)).await?;

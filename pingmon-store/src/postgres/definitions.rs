@@ -28,6 +28,10 @@ impl NewDefinition {
         let json = to_json("definition of a monitor", &definition)?;
         Ok(Self { definition, json })
     }
+
+    pub(super) fn name(&self) -> &str {
+        &self.definition.name
+    }
 }
 
 /// What is to be done to make the stored monitors as they are defined.
@@ -39,7 +43,8 @@ pub(super) struct Plan<'a> {
 
 struct Edit<'a> {
     id: MonitorId,
-    old: Definition,
+    /// None when it can't be read.
+    old: Option<Definition>,
     new: &'a NewDefinition,
 }
 
@@ -52,7 +57,7 @@ impl<'a> Plan<'a> {
             let name = new.definition.name.as_str();
             let (id, change) = match stored.get(name) {
                 None => (MonitorId::new(), Change::Added),
-                Some((id, json)) => match edit(*id, json, new)? {
+                Some((id, json)) => match edit(*id, json, new) {
                     None => (*id, Change::Unchanged),
                     Some(edit) => {
                         plan.edited.push(edit);
@@ -93,7 +98,9 @@ impl<'a> Plan<'a> {
         write(tx, ADD, ADD_SCHEDULE, &added).await?;
         let moved = |Edit { id, old, new }: &Edit<'a>| {
             let pending = pending.get(id).copied().unwrap_or(now);
-            let slot = monitor::slot_after_edit(&old.schedule, &new.definition.schedule, pending, *id, now);
+            let schedule = &new.definition.schedule;
+            let old = old.as_ref().map_or(schedule, |old| &old.schedule);
+            let slot = monitor::slot_after_edit(old, schedule, pending, *id, now);
             Row { id: *id, new, slot }
         };
         write(tx, EDIT, EDIT_SCHEDULE, &column(&self.edited, moved)).await?;
@@ -102,12 +109,12 @@ impl<'a> Plan<'a> {
 }
 
 /// What a stored monitor becomes; none when the definition is what it was.
-fn edit<'a>(id: MonitorId, json: &str, new: &'a NewDefinition) -> error::Result<Option<Edit<'a>>> {
+fn edit<'a>(id: MonitorId, json: &str, new: &'a NewDefinition) -> Option<Edit<'a>> {
     if json == new.json {
-        return Ok(None);
+        return None;
     }
-    let old: Definition = from_json("definition of a monitor", json)?;
-    Ok((old != new.definition).then_some(Edit { id, old, new }))
+    let old = from_json::<Definition>("definition of a monitor", json).ok();
+    (old.as_ref() != Some(&new.definition)).then_some(Edit { id, old, new })
 }
 
 const STORED: &str = "SELECT name, id, definition::text FROM {schema}.monitors

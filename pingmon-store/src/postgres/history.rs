@@ -3,6 +3,7 @@
 use super::{
     PgStore,
     batch::column,
+    copy::Rows,
     retention,
     rows::{before as bound, limit as row_limit},
     transactions::Transaction,
@@ -62,23 +63,58 @@ impl ResultRow {
     }
 }
 
-// A slot that has a row keeps it.
-const RECORD: &str = "INSERT INTO {schema}.results (monitor, slot, started_at, status, latency, message, detail)
+/// What to do about slots that have a row already.
+#[derive(Clone, Copy)]
+pub(super) enum Recording {
+    /// Take it that none has: the fence sees to that, unless somebody moved a schedule back behind our back. Fails with
+    /// a unique violation otherwise.
+    New,
+    /// Leave those rows as they are. Costs more for all.
+    Missing,
+}
+
+const RECORD_NEW: &str = "COPY {schema}.results (monitor, slot, started_at, status, latency, message, detail)
+    FROM STDIN (FORMAT binary)";
+const RECORD_MISSING: &str = "INSERT INTO {schema}.results
+        (monitor, slot, started_at, status, latency, message, detail)
     SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::bigint[], $6::text[],
         $7::text[]::json[])
     ON CONFLICT DO NOTHING";
 
 /// Writes runs. Their monitors are locked.
-pub(super) async fn record(tx: &mut Transaction<'_>, results: &[(MonitorId, &ResultRow)]) -> error::Result<()> {
+pub(super) async fn record(
+    tx: &mut Transaction<'_>,
+    results: &[(MonitorId, &ResultRow)],
+    recording: Recording,
+) -> error::Result<()> {
     if results.is_empty() {
         return Ok(());
     }
-    let query = tx.query(RECORD).bind(column(results, |(monitor, _)| *monitor.as_uuid()));
+    if let Recording::New = recording {
+        return Ok(tx.copy(RECORD_NEW, copied(results)).await?);
+    }
+    let query = tx.query(RECORD_MISSING).bind(column(results, |(monitor, _)| *monitor.as_uuid()));
     let query = query.bind(column(results, |(_, row)| row.slot)).bind(column(results, |(_, row)| row.started_at));
     let query = query.bind(column(results, |(_, row)| row.status)).bind(column(results, |(_, row)| row.latency));
     let query = query.bind(column(results, |(_, row)| row.message.as_str()));
     query.bind(column(results, |(_, row)| row.detail.as_deref())).execute(tx.conn()).await?;
     Ok(())
+}
+
+fn copied(results: &[(MonitorId, &ResultRow)]) -> Vec<u8> {
+    let size = |row: &ResultRow| 128 + row.message.len() + row.detail.as_ref().map_or(0, String::len);
+    let mut rows = Rows::new(7, results.iter().map(|(_, row)| size(row)).sum());
+    for (monitor, row) in results {
+        rows.row();
+        rows.uuid(*monitor.as_uuid());
+        rows.instant(row.slot);
+        rows.instant(row.started_at);
+        rows.text(Some(row.status));
+        rows.integer(row.latency);
+        rows.text(Some(&row.message));
+        rows.text(row.detail.as_deref());
+    }
+    rows.into_bytes()
 }
 
 const RECORD_GAPS: &str = "INSERT INTO {schema}.gaps (monitor, from_slot, until_slot, slots, reason)

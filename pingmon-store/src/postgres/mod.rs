@@ -17,9 +17,11 @@ mod claims;
 mod codes;
 mod completions;
 mod connect;
+mod copy;
 mod definitions;
 mod history;
 mod incidents;
+mod intake;
 mod migrate;
 mod outbox;
 mod pool;
@@ -28,6 +30,7 @@ mod rows;
 mod sessions;
 mod statements;
 mod transactions;
+mod unreadable;
 mod url;
 
 use std::{
@@ -43,6 +46,7 @@ use self::{
     pool::Pool,
     statements::{Schema, Statements},
     transactions::{Access, Transaction, Transactions},
+    unreadable::Unreadable,
 };
 use crate::error;
 
@@ -64,6 +68,7 @@ pub struct PgStore {
     transactions: Arc<Transactions>,
     /// Whether somebody was told that the role may not change partitions.
     told_of_days: Once,
+    unreadable: Unreadable,
 }
 
 /// How a store is to be opened.
@@ -108,7 +113,7 @@ impl PgOptions {
         let target = Arc::new(Target::parse(url)?);
         let pool = Pool::new(Arc::clone(&target), schema.clone(), self.connections);
         let transactions = Arc::new(Transactions::new(pool, Statements::new(schema.clone())));
-        Ok(PgStore { target, schema, transactions, told_of_days: Once::new() })
+        Ok(PgStore { target, schema, transactions, told_of_days: Once::new(), unreadable: Unreadable::default() })
     }
 
     /// What [`PgStore::migrate`] says to the server, as a script for `psql`: for who lets no program change tables. It

@@ -15,10 +15,11 @@ use crate::{
     error::Result,
 };
 
-/// A monitor with its schedule: `id, state, definition, revision, slot, health`.
+/// A monitor with its schedule: `id, name, state, definition, revision, slot, health`.
 #[derive(sqlx::FromRow)]
 pub(super) struct MonitorRow {
     pub(super) id: Uuid,
+    pub(super) name: String,
     pub(super) state: String,
     pub(super) definition: String,
     pub(super) revision: i64,

@@ -261,6 +261,15 @@ impl Transaction<'_> {
         self.conn
     }
 
+    /// Sends rows by a `COPY … FROM STDIN`.
+    pub(super) async fn copy(&mut self, template: &'static str, rows: Vec<u8>) -> sqlx::Result<()> {
+        let statement = self.statements.get(template);
+        let mut copy = self.conn().copy_in_raw(statement.as_str()).await?;
+        copy.send(rows).await?;
+        copy.finish().await?;
+        Ok(())
+    }
+
     /// A statement that answers nothing but how many rows it touched.
     pub(super) fn query<'q>(&self, template: &'static str) -> Query<'q, Postgres, PgArguments> {
         sqlx::query(self.statements.get(template)).persistent(self.named)

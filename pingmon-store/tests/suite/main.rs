@@ -18,6 +18,8 @@ mod postgres_failover;
 #[cfg(feature = "postgres")]
 mod postgres_handles;
 #[cfg(feature = "postgres")]
+mod postgres_intake;
+#[cfg(feature = "postgres")]
 mod postgres_network;
 #[cfg(feature = "postgres")]
 mod postgres_versions;

@@ -114,6 +114,29 @@ async fn a_batch_that_has_a_monitor_twice_is_stored_in_its_order() {
     }
 }
 
+#[tokio::test]
+async fn a_slot_that_has_a_row_keeps_it_and_holds_up_nobody() {
+    let place = Place::new().await;
+    let store = place.open().await;
+    add(&store, 3).await;
+    let session = SessionId::new();
+    renew(&store, session).await;
+    let claims = claim(&store, session, 3).await;
+    let other = claims[1].monitor.id;
+    let row = format!(
+        "INSERT INTO {{schema}}.results SELECT monitor, slot, slot, 1, 'up', 'the first', NULL FROM {{schema}}.schedule
+        WHERE monitor = '{other}'"
+    );
+    place.execute(&row).await;
+    let batch: Vec<_> = claims.iter().map(completion).collect();
+    assert_eq!(store.complete(session, &batch).await.unwrap(), [Verdict::Accepted; 3]);
+    for claim in &claims {
+        let records = store.records(claim.monitor.id, None, 10).await.unwrap();
+        let expected = if claim.monitor.id == other { "the first" } else { "fine" };
+        assert_eq!(records.iter().map(|record| record.outcome.message.as_str()).collect::<Vec<_>>(), [expected]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_that_open_a_new_schema_at_once_all_find_it_ready() {
     let place = Arc::new(Place::new().await);
