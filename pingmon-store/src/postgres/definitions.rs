@@ -117,6 +117,9 @@ fn edit<'a>(id: MonitorId, json: &str, new: &'a NewDefinition) -> Option<Edit<'a
     (old.as_ref() != Some(&new.definition)).then_some(Edit { id, old, new })
 }
 
+/// How many definitions one statement reads or writes: a server that is busy still answers it in time.
+const AT_ONCE: usize = 5_000;
+
 const STORED: &str = "SELECT name, id, definition::text FROM {schema}.monitors
     WHERE state <> 'retired' AND name = ANY($1)";
 
@@ -125,9 +128,13 @@ async fn stored(
     tx: &mut Transaction<'_>,
     definitions: &[NewDefinition],
 ) -> error::Result<HashMap<String, (MonitorId, String)>> {
-    let names = column(definitions, |new| new.definition.name.as_str());
-    let rows: Vec<(String, Uuid, String)> = tx.rows(STORED).bind(names).fetch_all(tx.conn()).await?;
-    Ok(rows.into_iter().map(|(name, id, json)| (name, (MonitorId::from_uuid(id), json))).collect())
+    let mut stored = HashMap::new();
+    for definitions in definitions.chunks(AT_ONCE) {
+        let names = column(definitions, |new| new.definition.name.as_str());
+        let rows: Vec<(String, Uuid, String)> = tx.rows(STORED).bind(names).fetch_all(tx.conn()).await?;
+        stored.extend(rows.into_iter().map(|(name, id, json)| (name, (MonitorId::from_uuid(id), json))));
+    }
+    Ok(stored)
 }
 
 /// A monitor as it is to be.
@@ -158,15 +165,14 @@ async fn write(
     schedule: &'static str,
     rows: &[Row<'_>],
 ) -> error::Result<()> {
-    if rows.is_empty() {
-        return Ok(());
+    for rows in rows.chunks(AT_ONCE) {
+        let ids = column(rows, |row| *row.id.as_uuid());
+        let query = tx.query(monitors).bind(&ids).bind(column(rows, |row| row.new.definition.origin.as_str()));
+        let query = query.bind(column(rows, |row| row.new.json.as_str()));
+        query.bind(column(rows, |row| row.new.definition.name.as_str())).execute(tx.conn()).await?;
+        let slots: Vec<DateTime<Utc>> = column(rows, |row| row.slot.to_datetime());
+        let query = tx.query(schedule).bind(ids).bind(slots);
+        query.bind(column(rows, |row| row.new.definition.kind.as_str())).execute(tx.conn()).await?;
     }
-    let ids = column(rows, |row| *row.id.as_uuid());
-    let query = tx.query(monitors).bind(&ids).bind(column(rows, |row| row.new.definition.origin.as_str()));
-    let query = query.bind(column(rows, |row| row.new.json.as_str()));
-    query.bind(column(rows, |row| row.new.definition.name.as_str())).execute(tx.conn()).await?;
-    let slots: Vec<DateTime<Utc>> = column(rows, |row| row.slot.to_datetime());
-    let query = tx.query(schedule).bind(ids).bind(slots);
-    query.bind(column(rows, |row| row.new.definition.kind.as_str())).execute(tx.conn()).await?;
     Ok(())
 }
