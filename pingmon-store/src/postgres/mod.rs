@@ -9,7 +9,8 @@
 //! edits of the catalog happen one after the other. So transactions wait in a line and not in a circle.
 //!
 //! An answer means that it is committed. An error means that nothing of that call was kept, or, if the connection broke
-//! during the commit, that it isn't known: the contract's calls can all be repeated.
+//! during the commit, that it isn't known. No commit is repeated here: the same call again, `owned` after a claim and
+//! `put_back` after a take tell what became of it (`docs/postgresql.md` has the table).
 
 mod batch;
 mod catalog;
@@ -36,19 +37,27 @@ mod url;
 use std::{
     fmt,
     sync::{Arc, Once},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
-use pingmon_core::{error::Result, time::Timestamp};
+use pingmon_core::{
+    error::{Error, Result},
+    time::Timestamp,
+};
+use tokio::time::timeout;
 
 use self::{
     connect::Target,
     pool::Pool,
     statements::{Schema, Statements},
-    transactions::{Access, Transaction, Transactions},
+    transactions::{Access, Transaction, Transactions, silence},
     unreadable::Unreadable,
 };
 use crate::error;
+
+/// How long bringing the tables up to date may take: an index over a large table takes its time.
+const MIGRATION: Duration = Duration::from_secs(900);
 
 /// Keeps everything in one schema of a PostgreSQL database. Share it in an [`Arc`].
 ///
@@ -167,7 +176,8 @@ impl PgStore {
     /// [`Error::Config`](pingmon_core::error::Error::Config) naming `store.url` when the role may not, or the tables are
     /// of a newer program that has left this one behind; store errors.
     pub async fn migrate(&self) -> Result<()> {
-        migrate::migrate(&self.target, &self.schema).await
+        let overdue = || Error::Store { action: "migrate the store", retryable: true, source: Box::new(silence()) };
+        timeout(MIGRATION, migrate::migrate(&self.target, &self.schema)).await.unwrap_or_else(|_| Err(overdue()))
     }
 
     /// What the store's clock shows: the database's.

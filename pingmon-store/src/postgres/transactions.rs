@@ -217,7 +217,7 @@ async fn roll_back(conn: &mut PgConnection) -> bool {
     matches!(timeout(ROLLBACK, sqlx::raw_sql("ROLLBACK").execute(conn)).await, Ok(Ok(_)))
 }
 
-fn silence() -> sqlx::Error {
+pub(super) fn silence() -> sqlx::Error {
     unusable(io::ErrorKind::TimedOut, "the server didn't answer in time")
 }
 
