@@ -119,6 +119,7 @@ pub(crate) fn latency(outcome: &Outcome) -> Option<i64> {
 }
 
 /// An instant from its column.
+#[cfg(feature = "sqlite")]
 pub(crate) const fn instant(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)
 }

@@ -5,6 +5,10 @@ use std::error::Error as StdError;
 
 use pingmon_core::error::Error;
 
+/// Why a store isn't opened that a copy was begun into: no engine is to run on half of what there is.
+pub(crate) const HALF_COPIED: &str =
+    "names a store into which a copy was begun that isn't finished: run the same `pingmon store copy` again";
+
 /// Why a transaction was rolled back or a query gave nothing.
 #[derive(Debug)]
 pub(crate) enum Failure {

@@ -2,6 +2,8 @@
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod codec;
+#[cfg(feature = "copy")]
+pub mod copy;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod error;
 pub mod memory;

@@ -60,7 +60,28 @@ config or URL.
 
 Examples:
   pingmon migrate                      The store that ./pingmon.toml names
-  pingmon migrate -c /etc/pingmon.toml";
+  pingmon migrate -c /etc/pingmon.toml
+  pingmon migrate --print | psql -v ON_ERROR_STOP=1 -d pingmon";
+
+const STORE_HELP: &str = "\
+Examples:
+  pingmon store copy sqlite:pingmon.db postgres://pingmon@db/pingmon
+  pingmon store copy --help";
+
+const COPY_HELP: &str = "\
+A URL is as in [store] of the config; a password is better left to PGPASSWORD or
+~/.pgpass than written here. An SQLite file is made, a PostgreSQL store needs its
+tables (`pingmon migrate`). No engine may work on either store. A copy that was
+cut off goes on when it is run again; until it is done and verified, no engine
+can use the target.
+
+Exit status: 0 when everything is there and the hashes agree, 1 when that
+failed, 3 when a store can't be used.
+
+Examples:
+  pingmon store copy sqlite:pingmon.db postgres://pingmon@db/pingmon
+  pingmon store copy postgres://pingmon@db/pingmon sqlite:copy.db -o json
+  pingmon store copy sqlite:pingmon.db postgres://db/x --schema watch";
 
 const WORKERS_HELP: &str = "\
 LOAD is the runs under way of those allowed at once, HELD the monitors held of
@@ -102,6 +123,9 @@ pub(crate) enum Command {
     /// Bring the tables of a PostgreSQL store up to date
     #[command(after_help = MIGRATE_HELP)]
     Migrate(Migrate),
+    /// Move stores
+    #[command(subcommand, after_help = STORE_HELP)]
+    Store(Store),
     /// Print the JSON Schema of the config file
     #[command(after_help = SCHEMA_HELP)]
     Schema,
@@ -157,6 +181,32 @@ pub(crate) struct Workers {
 pub(crate) struct Migrate {
     #[command(flatten)]
     pub(crate) file: File,
+    /// Print the SQL for whoever may change the database, and do nothing
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Copy everything from one store into another
+    #[command(after_help = COPY_HELP)]
+    Copy(Copy),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Copy {
+    /// The URL of the store to read
+    #[arg(value_name = "FROM")]
+    pub(crate) from: String,
+    /// The URL of the store to write, which is empty
+    #[arg(value_name = "TO")]
+    pub(crate) to: String,
+    /// The schema of a PostgreSQL store at either end
+    #[arg(long, value_name = "NAME", default_value = "pingmon")]
+    pub(crate) schema: String,
+    /// How to write the summary
+    #[arg(short, long, value_enum, default_value_t = Listing::Table, value_name = "FORMAT")]
+    pub(crate) output: Listing,
 }
 
 /// How the log is written. Variants have no doc comments: they would make the short help long.

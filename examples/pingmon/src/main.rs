@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Validate(args) => command::validate::validate(args),
         Command::Workers(args) => command::workers::workers(args),
         Command::Migrate(args) => command::migrate::migrate(args),
+        Command::Store(cli::Store::Copy(args)) => command::copy::copy(args),
         Command::Schema => command::schema::schema(),
     };
     done.unwrap_or_else(|failure| {

@@ -88,6 +88,20 @@ impl Opened {
     }
 }
 
+/// The SQL of `pingmon migrate`, for who lets no program change tables.
+///
+/// # Errors
+/// [`Error::Config`] when the store isn't PostgreSQL.
+pub(crate) fn migrations(settings: &Settings) -> Result<String> {
+    check_url(&settings.url).map_err(|reason| Error::config("store.url", reason))?;
+    match settings.url.starts_with("sqlite:") {
+        true => {
+            Err(Error::config("store.url", "names an SQLite file, which needs no SQL: opening it brings it up to date"))
+        }
+        false => postgres(settings).migrations(),
+    }
+}
+
 /// How a PostgreSQL store is opened.
 fn postgres(settings: &Settings) -> PgOptions {
     PgOptions::new().schema(&settings.schema.0).connections(settings.connections)

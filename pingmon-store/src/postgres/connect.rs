@@ -61,6 +61,14 @@ impl Target {
         Ok(Self { hosts, first: AtomicUsize::new(0), pooled: AtomicBool::new(url.pooled) })
     }
 
+    /// What it is called, without who we are.
+    #[cfg(feature = "copy")]
+    pub(super) fn name(&self) -> String {
+        let hosts: Vec<_> = self.hosts.iter().map(|host| format!("{}:{}", host.get_host(), host.get_port())).collect();
+        let database = self.hosts.first().and_then(PgConnectOptions::get_database).unwrap_or_default();
+        format!("postgres://{}/{database}", hosts.join(","))
+    }
+
     /// Connects to the first host that lets us in and takes writes. As in libpq, a refused login ends the search.
     pub(super) async fn connect(&self) -> error::Result<Connected> {
         let first = self.first.load(Ordering::Relaxed);

@@ -133,9 +133,36 @@ async fn found(conn: &mut PgConnection, schema: &Schema) -> error::Result<Option
     }
 }
 
-/// Refuses a connection to tables that this program can't work with: what each new one is asked.
+/// Refuses a connection to tables that this program can't work with, or that hold half of a copy: what each new one is
+/// asked.
 pub(super) async fn check(conn: &mut PgConnection, schema: &Schema) -> error::Result<()> {
-    Ok(fits(found(conn, schema).await?, KNOWN)?)
+    fits(found(conn, schema).await?, KNOWN)?;
+    match is_half_copied(conn, schema).await? {
+        true => Err(Error::config("store.url", error::HALF_COPIED).into()),
+        false => Ok(()),
+    }
+}
+
+/// Refuses tables that aren't exactly those this program knows: of newer ones it can't see all.
+#[cfg(feature = "copy")]
+pub(super) async fn check_known(conn: &mut PgConnection, schema: &Schema) -> error::Result<()> {
+    let found = found(conn, schema).await?;
+    fits(found, KNOWN)?;
+    match found {
+        Some(Found { version, .. }) if version > KNOWN => {
+            let reason =
+                format!("the store has schema version {version} and this program knows {KNOWN}: run a newer pingmon");
+            Err(Error::config("store.url", reason).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+const HALF_COPIED: &str = "SELECT to_regclass('{schema}.copying') IS NOT NULL";
+
+/// Whether a copy into the store was begun and isn't finished.
+pub(super) async fn is_half_copied(conn: &mut PgConnection, schema: &Schema) -> error::Result<bool> {
+    Ok(sqlx::raw_sql(AssertSqlSafe(schema.fill(HALF_COPIED))).fetch_one(conn).await?.try_get(0)?)
 }
 
 /// What to do about tables that are missing or old.

@@ -19,6 +19,8 @@ mod codes;
 mod completions;
 mod connect;
 mod copy;
+#[cfg(feature = "copy")]
+pub(crate) mod copying;
 mod definitions;
 mod history;
 mod incidents;

@@ -7,6 +7,7 @@ use sqlx::{
 };
 
 use super::connect::{Location, open_error};
+use crate::error::HALF_COPIED;
 
 /// The bookkeeping table. An own one: with sqlx's default, two users of sqlx in one file would see each other's rows as
 /// migrations gone missing.
@@ -25,6 +26,20 @@ pub(super) async fn migrate(location: &Location, conn: &mut SqliteConnection) ->
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     migrator().run_direct(None, &mut *tx, false).await.map_err(|error| migrate_error(location, error))?;
     tx.commit().await.map_err(failed)
+}
+
+/// Whether a copy into the store was begun and isn't finished.
+pub(super) const MARK: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'pingmon_copying')";
+
+/// Refuses a file that holds half of a copy.
+///
+/// # Errors
+/// Then; store errors.
+pub(super) async fn refuse_half_copied(location: &Location, conn: &mut SqliteConnection) -> Result<()> {
+    match sqlx::query_scalar(MARK).fetch_one(conn).await.map_err(|error| open_error(location, error))? {
+        true => Err(Error::config("store.url", HALF_COPIED)),
+        false => Ok(()),
+    }
 }
 
 fn migrator() -> Migrator {

@@ -13,6 +13,8 @@ mod catalog;
 mod claims;
 mod completions;
 mod connect;
+#[cfg(feature = "copy")]
+pub(crate) mod copying;
 mod definitions;
 #[cfg(test)]
 mod full_disk;
@@ -103,6 +105,7 @@ impl SqliteOptions {
         let opened = if self.create { location.create().await } else { location.open_writer().await };
         let mut connection = opened.map_err(|error| open_error(&location, error))?;
         migrate::migrate(&location, &mut connection).await?;
+        migrate::refuse_half_copied(&location, &mut connection).await?;
         Ok(SqliteStore {
             clock: self.clock,
             writer: Writer::new(location.clone(), connection),

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "postgres")]
 mod cluster;
+#[cfg(feature = "copy")]
+mod copy;
 mod memory;
 #[cfg(feature = "postgres")]
 mod pgbouncer;

@@ -15,6 +15,7 @@ use chrono::{DateTime, Utc};
 use pgtemp::{PgTempDB, PgTempDBBuilder};
 use pingmon_core::{
     conformance::{Harness, SteeredClock},
+    error::Result,
     store::Store,
     time::{Clock as _, Timestamp},
 };
@@ -124,6 +125,12 @@ impl Place {
     /// The store by another way to the server.
     pub(crate) async fn connect_by(&self, url: &str) -> PgStore {
         PgOptions::new().schema(&self.schema).connections(4).connect(url).await.unwrap()
+    }
+
+    /// Opens it with what has to be there already.
+    pub(crate) async fn try_open(&self) -> Result<PgStore> {
+        let store = PgOptions::new().schema(&self.schema).connect(self.url()).await?;
+        store.now().await.map(|_| store)
     }
 
     /// A connection beside the store's, to look behind its back.

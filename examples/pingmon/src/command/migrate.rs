@@ -16,6 +16,10 @@ use crate::{
 pub(crate) fn migrate(args: Migrate) -> Result<ExitCode, Failure> {
     log::install(LogFormat::Text, LevelFilter::WARN);
     let settings = load(args.file.config)?.settings.store;
+    if args.print {
+        print(&store::migrations(&settings)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     block_on(async {
         let opened = Opened::open(&settings).await?;
         let migrated = opened.migrate().await;

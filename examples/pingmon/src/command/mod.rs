@@ -1,6 +1,7 @@
 //! The commands, one a file. Each ends with an exit code or a failure that is told on standard error.
 
 pub(crate) mod check;
+pub(crate) mod copy;
 pub(crate) mod migrate;
 mod prepare;
 mod reconcile;

@@ -1,6 +1,7 @@
 //! What the commands tell: the results of `pingmon check`, one format a file, and how bad they are as a whole; the lists
 //! of other commands, one a file.
 
+pub(crate) mod copied;
 mod grid;
 pub(crate) mod json;
 pub(crate) mod nagios;

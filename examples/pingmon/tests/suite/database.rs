@@ -30,6 +30,15 @@ impl Database {
     pub(crate) fn url(&self) -> String {
         self.server.connection_uri()
     }
+    pub(crate) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// One of the server's own programs.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        programs().map_or_else(|| name.into(), |directory| directory.join(name))
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.server.db_port()
     }

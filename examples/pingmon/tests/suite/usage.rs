@@ -7,14 +7,14 @@ use crate::program::Home;
 #[test]
 fn help_fits_80_columns_and_shows_examples() {
     let home = Home::empty();
-    for command in ["", "run", "check", "validate", "workers", "migrate", "schema"] {
+    for command in ["", "run", "check", "validate", "workers", "migrate", "store", "store copy", "schema"] {
         let args: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         let help = home.call(&args);
         assert_eq!(help.code, 0);
         for line in help.stdout.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        insta::assert_snapshot!(format!("help_{command}"), help.stdout);
+        insta::assert_snapshot!(format!("help_{}", command.replace(' ', "_")), help.stdout);
     }
     assert_eq!(home.call(&["--version"]).stdout, concat!("pingmon ", env!("CARGO_PKG_VERSION"), "\n"));
 }
