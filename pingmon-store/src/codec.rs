@@ -6,7 +6,7 @@ use pingmon_core::{
     id::SessionId,
     outcome::{Failure as Unmet, Metric, Outcome, Status},
     store::claims::SessionInfo,
-    time::{Span, Timestamp, micros},
+    time::{Span, micros},
 };
 use serde::{
     Deserialize, Serialize,
@@ -120,8 +120,8 @@ pub(crate) fn latency(outcome: &Outcome) -> Option<i64> {
 
 /// An instant from its column.
 #[cfg(feature = "sqlite")]
-pub(crate) const fn instant(micros: i64) -> Timestamp {
-    Timestamp::from_micros(micros)
+pub(crate) const fn instant(micros: i64) -> pingmon_core::time::Timestamp {
+    pingmon_core::time::Timestamp::from_micros(micros)
 }
 
 /// A value as JSON text.
