@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{codes::unusable as silent, connect::Target, migrate, statements::Schema};
 use crate::{
-    copy::{Column, End, Kind, PAGE_BYTES, PAGE_ROWS, Row, Side, TABLES, Table, Value, admit},
+    copy::{Column, End, Kind, PAGE_BYTES, PAGE_ROWS, Row, Side, TABLES, Table, Value, admit, unusable},
     error::Result,
 };
 
@@ -37,6 +37,7 @@ impl PgSide {
         migrate::check_known(&mut conn, &schema).await?;
         if end == End::From {
             migrate::check(&mut conn, &schema).await?;
+            refuse_waiting(&mut conn, &schema).await?;
         }
         Ok(Self { name: format!("{}, {}", target.name(), schema.fill("schema {schema}")), schema, conn })
     }
@@ -180,6 +181,19 @@ impl Side for PgSide {
         if let Err(error) = self.conn.close().await {
             tracing::warn!(%error, "failed to close the connection to a copied store");
         }
+    }
+}
+
+const WAITING: &str = "SELECT count(*) FROM {schema}.new_monitors";
+
+/// Refuses to leave monitors behind that no engine has taken in yet: other stores have no place for them.
+async fn refuse_waiting(conn: &mut PgConnection, schema: &Schema) -> Result<()> {
+    let waiting = sqlx::query_scalar(AssertSqlSafe(schema.fill(WAITING))).persistent(false);
+    match in_time(waiting.fetch_one(conn)).await? {
+        0_i64 => Ok(()),
+        waiting => Err(unusable(format!(
+            "has {waiting} waiting in new_monitors that no engine has taken in: start one, mend what it says, or delete them"
+        ))),
     }
 }
 

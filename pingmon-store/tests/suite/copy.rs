@@ -338,6 +338,14 @@ async fn what_is_left_of_a_deleted_monitor_is_not_copied() {
     assert!(report.tables.iter().all(|table| table.rows == 0), "{report:?}");
 }
 
+#[tokio::test]
+async fn monitors_that_no_engine_has_taken_in_are_not_left_behind() {
+    let stand = Stand::new().await;
+    stand.postgres.execute("INSERT INTO {schema}.new_monitors (name, kind) VALUES ('written', 'probe')").await;
+    let refused = copy(&stand.postgres(), &stand.sqlite(), &mut |_| {}).await.unwrap_err().to_string();
+    assert!(refused.starts_with("invalid from: has 1 waiting in new_monitors"), "{refused}");
+}
+
 /// The columns of the copied tables that each store has, but for those that are worked out from others.
 #[tokio::test]
 async fn both_stores_have_the_same_columns_in_the_tables_that_are_copied() {
