@@ -18,11 +18,9 @@ use super::{
 };
 use crate::error::{self, Failure};
 
-/// How long the hosts may take to let us in, one after the other: what a call has. A silent host so uses up its part, and
-/// the last of them is still reached within one call.
-const HOSTS_DEADLINE: Duration = CALL;
-/// What a host has at the least. Some seven round trips (TCP, TLS, SCRAM, the greeting) have room even half way round the
-/// world. The call may end before the last of many hosts is reached; the next call goes on there.
+/// How long a host has at the least to let us in: some seven round trips (TCP, TLS, SCRAM, the greeting) have room even
+/// half way round the world. With few hosts each has its part of a call, so that the last is reached within it; with many
+/// the call may end before, and the next one goes on from there.
 const HOST_DEADLINE: Duration = Duration::from_millis(1500);
 /// Statements kept prepared on a connection: more than this store has.
 const STATEMENTS: usize = 128;
@@ -72,11 +70,9 @@ impl Target {
     /// Connects to the first host that lets us in and takes writes. As in libpq, a refused login ends the search.
     pub(super) async fn connect(&self) -> error::Result<Connected> {
         let first = self.first.load(Ordering::Relaxed);
-        let patience = HOST_DEADLINE.max(HOSTS_DEADLINE / u32::try_from(self.hosts.len()).unwrap_or(u32::MAX));
+        let patience = HOST_DEADLINE.max(CALL / u32::try_from(self.hosts.len()).unwrap_or(u32::MAX));
         let mut failures = Vec::new();
         for at in (0..self.hosts.len()).map(|step| (first + step) % self.hosts.len()) {
-            // If this call ends before the host answers, the next one goes on with the next host.
-            self.first.store((at + 1) % self.hosts.len(), Ordering::Relaxed);
             let options = &self.hosts[at];
             let silence = || unusable(io::ErrorKind::TimedOut, "the server didn't let us in, in time");
             match timeout(patience, self.enter(options)).await.unwrap_or_else(|_| Err(silence())) {
@@ -89,6 +85,9 @@ impl Target {
                     failure => return Err(failure),
                 },
             }
+            // If the call ends before another host serves, the next call begins there.
+            let next = (at + 1) % self.hosts.len();
+            let _ = self.first.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
         }
         Err(none_serves(failures))
     }

@@ -104,6 +104,19 @@ async fn every_call_ends_in_time_over_a_cut_network_and_the_next_succeeds_at_onc
     tokio::join!(cut(Way::Silent), cut(Way::Answerless));
 }
 
+#[tokio::test]
+async fn a_silent_host_is_passed_over_within_one_call_and_asked_last_from_then_on() {
+    let (proxy, place, _) = behind_a_proxy().await;
+    proxy.set(Way::Silent);
+    let both = format!(":{},127.0.0.1:{}/", proxy.port, place.port());
+    let store = place.connect_by(&place.url_by(proxy.port).replacen(&format!(":{}/", proxy.port), &both, 1)).await;
+    let started = Instant::now();
+    renew(&store).await.unwrap();
+    assert!(started.elapsed() <= LIMIT, "{:?}", started.elapsed());
+    let more: Vec<_> = (0..4).map(|_| succeeds_at_once(renew(&store))).collect();
+    futures_util::future::join_all(more).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_became_of_a_commit_whose_answer_was_lost_is_told_by_the_contract_s_own_verbs() {
     let (proxy, place, store) = behind_a_proxy().await;
