@@ -82,15 +82,19 @@ impl Claimer {
         self.compare(lease).await
     }
 
-    /// Gives back what the store may say is ours and the scheduler doesn't hold: nobody would run it. Those are the
-    /// monitors whose run was refused, and after an answer that was lost any. When the scheduler is stopping, nobody
-    /// knows what it holds, and leaving gives everything back anyway.
+    /// Gives back what the store may say is ours and the scheduler doesn't hold: nobody would run it. That is looked for
+    /// after an answer that was lost, and when the store refuses the run of a monitor that is ours all the same: then it
+    /// has forgotten what it said, in a failover, and may have forgotten that we gave others back. When the scheduler is
+    /// stopping, nobody knows what it holds, and leaving gives everything back anyway.
     async fn release_unheld(&mut self, lease: Lease) -> Result<()> {
         let dropped = self.shared.take_dropped();
-        let suspects = if self.in_doubt { self.shared.store.owned(lease.session).await? } else { dropped };
-        if !suspects.is_empty() {
-            self.in_doubt = true;
-            let unheld = self.ask(|answer| Message::Unheld(suspects, answer)).await.unwrap_or_default();
+        if !dropped.is_empty() {
+            let lost = self.shared.store.lost(lease.session, &dropped).await?;
+            self.in_doubt |= lost.len() < dropped.len();
+        }
+        if self.in_doubt {
+            let owned = self.shared.store.owned(lease.session).await?;
+            let unheld = self.ask(|answer| Message::Unheld(owned, answer)).await.unwrap_or_default();
             self.release(lease, &unheld).await?;
         }
         self.in_doubt = false;

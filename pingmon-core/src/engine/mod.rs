@@ -74,8 +74,9 @@ struct Shared {
     mail: watch::Sender<()>,
     /// How many overdue monitors nobody owns, as the janitor saw it last.
     overdue: AtomicU64,
-    /// Monitors that the scheduler dropped because the store refused their run: they may still be ours in the store.
-    dropped: Mutex<Vec<MonitorId>>,
+    /// Monitors, with the revisions they were held with, that the scheduler dropped because the store refused their run:
+    /// they may still be ours in the store.
+    dropped: Mutex<Vec<(MonitorId, i64)>>,
     complaints: Complaints,
 }
 
@@ -101,12 +102,12 @@ impl Shared {
         self.overdue.swap(0, Relaxed)
     }
 
-    fn note_dropped(&self, monitor: MonitorId) {
-        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(monitor);
+    fn note_dropped(&self, monitor: MonitorId, revision: i64) {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push((monitor, revision));
         self.nudge.notify_one();
     }
 
-    fn take_dropped(&self) -> Vec<MonitorId> {
+    fn take_dropped(&self) -> Vec<(MonitorId, i64)> {
         mem::take(&mut *self.dropped.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -258,7 +258,7 @@ impl Scheduler {
         };
         if verdict == Verdict::Lost {
             self.held.remove(&run.monitor);
-            self.shared.note_dropped(run.monitor);
+            self.shared.note_dropped(run.monitor, run.revision);
             return;
         }
         held.running = false;

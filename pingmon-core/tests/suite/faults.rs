@@ -163,3 +163,22 @@ async fn a_renewal_that_is_never_answered_costs_no_session() {
     engines.stop(running).await;
     assert!(store.gaps(id_of(&store, "m").await, None, 10).await.unwrap().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_failover_hands_back_to_an_engine_that_had_given_it_up_is_given_up_again() {
+    let (store, script, mut engines) = (store(), Script::default(), Engines::default());
+    let faulty = Faulty::over(&store);
+    store.put((0..20).map(|n| monitor(&format!("m{n}"))).collect()).await.unwrap();
+    let first = engines.start(over(&faulty, &script).lease(60 * SECOND));
+    pass(25 * SECOND).await;
+    // The first gives up what is the second's part, between two of its renewals, and that is forgotten.
+    faulty.doomed.store(true, SeqCst);
+    let second = engines.start(engine(&store, &script).lease(60 * SECOND));
+    pass(10 * SECOND).await;
+    assert!(first.handle.vitals().held < 18, "{:?}", first.handle.vitals());
+    faulty.doomed.store(false, SeqCst);
+    pass(60 * SECOND).await;
+    assert_eq!(first.handle.vitals().held + second.handle.vitals().held, 20);
+    engines.stop(first).await;
+    engines.stop(second).await;
+}

@@ -112,7 +112,10 @@ impl Claims for Faulty {
     }
 
     async fn release(&self, session: SessionId, monitors: &[MonitorId]) -> Result<()> {
-        self.answer(self.reach()?.release(session, monitors).await)
+        match self.doomed.load(SeqCst) {
+            true => Ok(()),
+            false => self.answer(self.reach()?.release(session, monitors).await),
+        }
     }
 
     async fn lost(&self, session: SessionId, monitors: &[(MonitorId, i64)]) -> Result<Vec<MonitorId>> {
