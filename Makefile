@@ -1,10 +1,11 @@
 # What a developer does with this repository. `cargo run` starts the monitor itself.
-.PHONY: help setup test lint bench doc
+.PHONY: help setup test lint bench chaos doc
 
 help:
 	@echo 'make test    install what the tests need, where that is missing, and run all tests'
 	@echo 'make lint    formatting, clippy and, where cargo-deny is installed, imports and licences'
 	@echo 'make bench   all benches'
+	@echo 'make chaos   break things around many workers on one PostgreSQL, for about 50 minutes; CHAOS=--help says more'
 	@echo 'make doc     the documentation of all crates, in target/doc'
 	@echo 'make setup   only install what the tests need'
 
@@ -23,6 +24,10 @@ lint:
 
 bench:
 	cargo bench --package pingmon-benches
+
+chaos: setup
+	cargo build --release --package pingmon --package pingmon-benches --bins
+	@. scripts/path.sh && target/release/chaos $(CHAOS)
 
 doc:
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps
