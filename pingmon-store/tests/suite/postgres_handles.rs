@@ -11,6 +11,7 @@ use std::{
 };
 
 use pingmon_core::{
+    conformance::fixture::{CHANNEL, judge, probe},
     error::Error,
     id::SessionId,
     monitor::Definition,
@@ -19,10 +20,11 @@ use pingmon_core::{
         catalog::Catalog as _,
         claims::{Claim, Claims as _, Completion, SessionInfo, Verdict},
         history::History as _,
+        outbox::Outbox as _,
     },
 };
 use pingmon_store::postgres::{PgOptions, PgStore};
-
+use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::time::{Instant, sleep};
 
 use crate::postgres::Place;
@@ -93,6 +95,35 @@ async fn two_handles_share_the_monitors_and_run_each_slot_once() {
     for overview in stores[0].monitors(None, MONITORS).await.unwrap() {
         assert_eq!(stores[1].records(overview.monitor.id, None, 100).await.unwrap().len(), ROUNDS);
     }
+}
+
+#[tokio::test]
+async fn a_claim_and_a_take_pass_over_what_others_are_changing_and_wait_for_none_of_it() {
+    let place = Place::new().await;
+    let store = place.open().await;
+    let held = store.put(vec![probe("held"), probe("free")]).await.unwrap()[0].id;
+    let session = SessionId::new();
+    renew(&store, session).await;
+    let lock = async |table: &str| {
+        let mut conn = place.connect().await;
+        let lock = format!("BEGIN; SELECT FROM {}.{table} WHERE monitor = '{held}' FOR UPDATE", place.schema);
+        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut conn).await.unwrap();
+        conn
+    };
+
+    let locked = lock("schedule").await;
+    let mut claims = claim(&store, session, 10).await;
+    assert_eq!(claims.iter().map(|claim| claim.monitor.definition.name.as_str()).collect::<Vec<_>>(), ["free"]);
+    locked.close().await.unwrap();
+    while claims.len() < 2 {
+        claims.extend(claim(&store, session, 10).await);
+    }
+
+    let down: Vec<_> = claims.iter().map(|claim| judge(claim, Outcome::down("refused"), claim.slot)).collect();
+    assert_eq!(store.complete(session, &down).await.unwrap(), [Verdict::Accepted; 2]);
+    let _locked = lock("deliveries").await;
+    let taken = store.take(session, CHANNEL, 10).await.unwrap();
+    assert_eq!(taken.iter().map(|delivery| delivery.notification.monitor.name.as_str()).collect::<Vec<_>>(), ["free"]);
 }
 
 #[tokio::test]
