@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::fixture::{CHANNEL, EVERY, Fixture, LEASE, Reading, judge, next, probe};
+use super::fixture::{ALL, CHANNEL, EVERY, Fixture, LEASE, Reading, judge, next, probe};
 use crate::{
     error::Error,
     id::{MonitorId, SessionId},
@@ -90,6 +90,24 @@ pub async fn a_slot_has_at_most_one_row_and_the_first_one_stays(f: Fixture) {
     assert_eq!(reading.records.len(), 1);
     assert_eq!(reading.records[0].outcome.message, "first");
     assert_eq!((reading.incidents.len(), reading.deliveries.len()), (0, 0));
+}
+
+pub async fn a_slot_that_comes_again_keeps_its_row_and_holds_up_no_other(f: Fixture) {
+    let (session, claim) = f.held("shop").await;
+    f.run(session, &claim, Outcome::up("first")).await;
+    // Resumed within the same instant, it is due then once more.
+    f.store.set_state(claim.monitor.id, State::Paused).await.unwrap();
+    f.store.set_state(claim.monitor.id, State::Active).await.unwrap();
+    let other = f.add("other").await;
+    let claims = f.claim(session, ALL).await;
+    assert!(claims.iter().any(|again| (again.monitor.id, again.slot) == (claim.monitor.id, claim.slot)));
+    let now = f.now().await;
+    let batch: Vec<_> = claims.iter().map(|claim| judge(claim, Outcome::up("second"), now)).collect();
+    assert_eq!(f.store.complete(session, &batch).await.unwrap(), [Verdict::Accepted; 2]);
+    for (monitor, message) in [(claim.monitor.id, "first"), (other, "second")] {
+        let records = f.records(monitor).await;
+        assert_eq!(records.iter().map(|record| record.outcome.message.as_str()).collect::<Vec<_>>(), [message]);
+    }
 }
 
 pub async fn a_late_worker_whose_session_ended_changes_nothing(f: Fixture) {

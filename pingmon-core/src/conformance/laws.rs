@@ -88,6 +88,7 @@ macro_rules! conformance_tests {
                 a_repeat_of_a_stored_completion_is_accepted_and_written_once;
                 a_repeat_brings_no_settled_delivery_back;
                 a_slot_has_at_most_one_row_and_the_first_one_stays;
+                a_slot_that_comes_again_keeps_its_row_and_holds_up_no_other;
                 a_late_worker_whose_session_ended_changes_nothing;
                 a_living_worker_that_lost_its_monitor_changes_nothing;
                 the_run_of_an_old_revision_changes_nothing_even_if_its_session_owns_the_new_one;
