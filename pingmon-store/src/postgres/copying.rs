@@ -76,8 +76,12 @@ impl PgSide {
     }
 }
 
+// Each page is read along the key. Of tables that were just filled the planner knows nothing, and would read and sort all
+// that is left for every page: time that grows with the square of the rows.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '60s';
-    SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL lock_timeout = '5s'; SET LOCAL jit = off";
+    SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL lock_timeout = '5s'; SET LOCAL jit = off;
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off;
+    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 const WORKER: &str = "SELECT host FROM {schema}.sessions WHERE NOT ended AND lease_until > {schema}.clock() LIMIT 1";
 const MARKED_FROM: &str = "SELECT source FROM {schema}.copying";
 // The constraint stops engines that are connected since before; its name is what they are told.
