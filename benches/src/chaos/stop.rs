@@ -56,7 +56,7 @@ impl Scenario for Stop {
         in_flight: 100,
     };
     const CUT: Self = Self {
-        monitors: 40,
+        monitors: 80,
         every: Duration::from_secs(4),
         lease: Duration::from_secs(3),
         time: Duration::from_millis(7_500),
