@@ -41,7 +41,9 @@ impl Cluster {
         let builder = PgTempDBBuilder::new()
             .with_dbname("postgres")
             .with_initdb_arg("auth", "scram-sha-256")
-            .with_config_param("max_connections", "50");
+            .with_config_param("max_connections", "50")
+            // The server's own log: into the pipe that it was given nobody looks, and once it is full the server stands still.
+            .with_config_param("logging_collector", "on");
         Self(match programs() {
             Some(directory) => builder.with_bin_path(directory).start(),
             None => builder.start(),

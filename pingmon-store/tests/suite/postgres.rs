@@ -60,6 +60,8 @@ impl Server {
         }
         let builder = PgTempDBBuilder::new().with_config_param("max_connections", "200");
         let builder = builder.with_config_param("fsync", "off");
+        // The server's own log: into the pipe that it was given nobody looks, and once it is full the server stands still.
+        let builder = builder.with_config_param("logging_collector", "on");
         let cluster = match programs() {
             Some(directory) => builder.with_bin_path(directory).start(),
             None => builder.start(),

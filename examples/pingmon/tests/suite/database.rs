@@ -59,6 +59,8 @@ fn server() -> Arc<PgTempDB> {
     running.upgrade().unwrap_or_else(|| {
         // A database that is to be made is waited for.
         let builder = PgTempDBBuilder::new().with_dbname("watched").with_config_param("max_connections", "200");
+        // The server's own log: into the pipe that it was given nobody looks, and once it is full the server stands still.
+        let builder = builder.with_config_param("logging_collector", "on");
         let started = Arc::new(match programs() {
             Some(directory) => builder.with_bin_path(directory).start(),
             None => builder.start(),
