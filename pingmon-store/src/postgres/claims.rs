@@ -119,7 +119,9 @@ impl Claims for PgStore {
 
 // Kind by kind along the index of what is due, so that those whose kind isn't asked for cost nothing; some more than are
 // wanted, because others may be taking the first of them. Materialized, or another plan runs it once a row and claims
-// more than the limit. What is locked is looked at again, and the outer update looks again at what it takes.
+// more than the limit. What is locked is looked at again, and the outer update looks again at what it takes; by owner and
+// state, not by `due`, lest the planner, with statistics from before the monitors became free, go along its index again
+// for each of them.
 const OWN: &str = "WITH front AS MATERIALIZED (
         SELECT first.monitor FROM unnest($2::text[]) AS known (kind) CROSS JOIN LATERAL (
             SELECT monitor, due FROM {schema}.schedule
@@ -128,9 +130,9 @@ const OWN: &str = "WITH front AS MATERIALIZED (
         ORDER BY first.due LIMIT $3 + 2000),
     free AS MATERIALIZED (
         SELECT s.monitor FROM front JOIN {schema}.schedule s ON s.monitor = front.monitor
-        WHERE s.due IS NOT NULL LIMIT $3 FOR UPDATE OF s SKIP LOCKED)
+        WHERE s.owner IS NULL AND s.active LIMIT $3 FOR UPDATE OF s SKIP LOCKED)
     UPDATE {schema}.schedule s SET owner = $1 FROM free
-    WHERE s.monitor = free.monitor AND s.due IS NOT NULL RETURNING s.monitor";
+    WHERE s.monitor = free.monitor AND s.owner IS NULL AND s.active RETURNING s.monitor";
 
 async fn own(
     tx: &mut Transaction<'_>,
@@ -157,7 +159,8 @@ async fn owned(tx: &mut Transaction<'_>, monitors: &[Uuid]) -> error::Result<Vec
 }
 
 const GIVE_UP: &str = "WITH given AS MATERIALIZED (
-        SELECT monitor FROM {schema}.schedule WHERE owner = $1 AND monitor = ANY($2) ORDER BY monitor FOR UPDATE)
+        SELECT monitor FROM {schema}.schedule WHERE owner IS NOT DISTINCT FROM $1 AND monitor = ANY($2)
+        ORDER BY monitor FOR UPDATE)
     UPDATE {schema}.schedule s SET owner = NULL FROM given WHERE s.monitor = given.monitor";
 
 async fn give_up(tx: &mut Transaction<'_>, session: SessionId, monitors: Vec<Uuid>) -> error::Result<()> {
@@ -169,7 +172,7 @@ const OWNED: &str = "SELECT monitor FROM {schema}.schedule WHERE owner = $1 AND 
     SELECT FROM {schema}.sessions WHERE id = $1 AND NOT ended AND lease_until > {schema}.clock())";
 
 const HELD: &str = "SELECT monitor, revision FROM {schema}.schedule
-    WHERE owner = $1 AND monitor = ANY($2) AND EXISTS (
+    WHERE owner IS NOT DISTINCT FROM $1 AND monitor = ANY($2) AND EXISTS (
         SELECT FROM {schema}.sessions WHERE id = $1 AND NOT ended AND lease_until > {schema}.clock())";
 
 /// Those of `monitors` that the session owns, with the revision they have.

@@ -109,11 +109,14 @@ async fn store_runs(
 
 type Numbered<'r> = Vec<(usize, &'r Run)>;
 
-// The fence and the step in one: who finds the monitor as its run left it moves it on.
+// The fence and the step in one: who finds the monitor as its run left it moves it on. The owner is compared in a way that
+// no index serves: with statistics from before the claims, the planner takes the index of owners to find one row, goes
+// through all that the session owns once for every run of the batch, and 50 runs of 100,000 monitors take 8 s.
 const PASS: &str = "UPDATE {schema}.schedule s SET slot = run.next_slot, health = coalesce(run.health::json, s.health)
     FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::text[])
         AS run (monitor, revision, slot, next_slot, health)
-    WHERE s.monitor = run.monitor AND s.owner = $1 AND s.revision = run.revision AND s.slot = run.slot
+    WHERE s.monitor = run.monitor AND s.owner IS NOT DISTINCT FROM $1 AND s.revision = run.revision
+        AND s.slot = run.slot
     RETURNING s.monitor";
 
 /// Moves on the monitors of the runs that pass their fence; answers those runs and the others.
@@ -133,7 +136,7 @@ async fn pass<'r>(
 const STORED: &str = "SELECT s.monitor FROM {schema}.schedule s
     JOIN unnest($2::uuid[], $3::bigint[], $4::timestamptz[]) AS run (monitor, revision, next_slot)
         ON s.monitor = run.monitor
-    WHERE s.owner = $1 AND s.revision = run.revision AND s.slot = run.next_slot";
+    WHERE s.owner IS NOT DISTINCT FROM $1 AND s.revision = run.revision AND s.slot = run.next_slot";
 
 /// Those of `runs` that were stored before, and whose answer was lost.
 async fn stored<'r>(tx: &mut Transaction<'_>, session: SessionId, runs: Numbered<'r>) -> Result<Numbered<'r>> {

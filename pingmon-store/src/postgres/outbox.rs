@@ -106,7 +106,7 @@ const TAKE: &str = "WITH ready AS MATERIALIZED (
         ORDER BY at, sequence, id LIMIT $4 FOR UPDATE SKIP LOCKED),
     taken AS (
         UPDATE {schema}.deliveries d SET taken_by = $1, attempts = d.attempts + 1 FROM ready
-        WHERE d.id = ready.id AND d.taken_by IS NULL AND d.state = 'pending' RETURNING d.*)
+        WHERE d.id = ready.id AND d.taken_by IS NULL RETURNING d.*)
     SELECT sequence, due_at, expires_at, state, attempts, last_error, notification::text FROM taken
     ORDER BY at, sequence, id";
 
@@ -130,7 +130,7 @@ const SETTLE: &str = "UPDATE {schema}.deliveries d
         last_error = coalesce(settled.error, d.last_error)
     FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[])
         AS settled (id, attempt, state, due_at, error)
-    WHERE d.id = settled.id AND d.taken_by = $1 AND d.attempts = settled.attempt AND d.state = 'pending'";
+    WHERE d.id = settled.id AND d.taken_by IS NOT DISTINCT FROM $1 AND d.attempts = settled.attempt";
 
 async fn settle(tx: &mut Transaction<'_>, session: SessionId, batch: &[Settlement]) -> error::Result<()> {
     for batch in waves(batch, |settlement| settlement.delivery) {

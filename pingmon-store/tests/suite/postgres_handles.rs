@@ -146,6 +146,35 @@ async fn a_batch_that_has_a_monitor_twice_is_stored_in_its_order() {
 }
 
 #[tokio::test]
+async fn statistics_from_before_the_claims_send_no_batch_through_all_that_is_owned() {
+    const MONITORS: usize = 3_000;
+    let place = Place::new().await;
+    let store = place.open().await;
+    add(&store, MONITORS).await;
+    place.execute("ANALYZE {schema}.schedule").await;
+    let session = SessionId::new();
+    renew(&store, session).await;
+    let claims = claim(&store, session, MONITORS).await;
+    let batch: Vec<_> = claims[..100].iter().map(completion).collect();
+    assert_eq!(store.complete(session, &batch).await.unwrap(), [Verdict::Accepted; 100]);
+    assert_eq!(store.complete(session, &batch).await.unwrap(), [Verdict::Accepted; 100], "as stored before");
+    let held: Vec<_> = claims.iter().map(|claim| (claim.monitor.id, claim.monitor.revision)).collect();
+    assert_eq!(store.lost(session, &held[..100]).await.unwrap(), []);
+    store.release(session, &[claims[0].monitor.id]).await.unwrap();
+    // What a connection did is counted for all to see once it has closed.
+    store.close().await;
+    let read = async |index: &str| {
+        let read = "SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_all_indexes WHERE schemaname = '{schema}'";
+        place.count(&format!("{read} AND indexrelname = '{index}'")).await
+    };
+    let closing = Instant::now();
+    while read("schedule_pkey").await < 200 {
+        assert!(closing.elapsed() < Duration::from_secs(20), "the server counts what was read");
+    }
+    assert_eq!(read("schedule_owner").await, 0);
+}
+
+#[tokio::test]
 async fn a_slot_that_has_a_row_keeps_it_and_holds_up_nobody() {
     let place = Place::new().await;
     let store = place.open().await;
