@@ -84,18 +84,13 @@ impl Crew {
         Ok(())
     }
 
-    /// Lets the engines run for two intervals without disturbance and until nothing is on its way or overdue, then stops
-    /// them and reads everything. What never comes to rest is left for the judgement to find.
+    /// Lets the engines run for two intervals without disturbance and comes to rest, then stops them and reads everything.
     pub(super) async fn finish(mut self, stand: &Stand) -> Result<Finish> {
         for daemon in &mut self.daemons {
             daemon.ready(PATIENCE).await?;
         }
         progress::pass("running on", 2 * self.fleet.every).await;
-        let mut database = stand.database().await?;
-        let until = Instant::now() + REST;
-        while database.count_unsettled().await? > 0 && Instant::now() < until {
-            sleep(PULSE).await;
-        }
+        rest(stand).await?;
         let until = due_by_now();
         let mut exits = Vec::new();
         for daemon in &mut self.daemons {
@@ -103,6 +98,16 @@ impl Crew {
         }
         Ok(Finish { fleet: self.fleet, ledger: stand.ledger().await?, until, exits })
     }
+}
+
+/// Waits until nothing is on its way or overdue. What never comes to rest is left for the judgement to find.
+pub(super) async fn rest(stand: &Stand) -> Result<()> {
+    let mut database = stand.database().await?;
+    let until = Instant::now() + REST;
+    while database.count_unsettled().await? > 0 && Instant::now() < until {
+        sleep(PULSE).await;
+    }
+    Ok(())
 }
 
 /// How it all ended.

@@ -8,7 +8,7 @@ use pingmon_store::postgres::PgStore;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::{PATIENCE, Scenario, due_by_now, micros};
+use super::{PATIENCE, Scenario, crew::rest, due_by_now, micros};
 use crate::{
     Result,
     ground::{
@@ -61,6 +61,7 @@ impl Scenario for Wave {
         }
         progress::pass("after the wave", self.time).await;
         let usage = daemon.usage()?;
+        rest(stand).await?;
         let until = due_by_now();
         daemon.terminate(STOP).await?;
 

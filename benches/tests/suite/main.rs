@@ -4,9 +4,14 @@
 
 use futures_util::future::join_all;
 use pingmon_benches::chaos::{Length, Name, Order, program_beside};
+use tokio::sync::Mutex;
+
+/// One test at a time: each plays several scenarios, with a server and up to three engines each.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Plays scenarios at the same time; the laws of all must hold.
 async fn hold<const N: usize>(names: [Name; N]) {
+    let _turn = TURN.lock().await;
     let binary = program_beside().unwrap_or_else(|error| panic!("{error}"));
     let order = Order { binary, length: Length::Cut, time: None, seed: fastrand::u64(..), keep: false };
     let reports = join_all(names.map(async |name| (name, name.play(&order).await))).await;
