@@ -164,7 +164,8 @@ async fn statistics_from_before_the_claims_send_no_batch_through_all_that_is_own
     // What a connection did is counted for all to see once it has closed.
     store.close().await;
     let read = async |index: &str| {
-        let read = "SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_all_indexes WHERE schemaname = '{schema}'";
+        let read =
+            "SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_all_indexes WHERE schemaname = '{schema}'";
         place.count(&format!("{read} AND indexrelname = '{index}'")).await
     };
     let closing = Instant::now();

@@ -1,8 +1,6 @@
 //! What a store takes for its busiest calls, on a file with synchronous = FULL as a service runs it: completing runs in
 //! batches, claiming, reading a page of results, and starting with many monitors.
 
-#![allow(clippy::unwrap_used, reason = "a bench that can't go on is to stop")]
-
 use std::{
     borrow::Cow,
     cell::LazyCell,
@@ -10,26 +8,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput};
 use pingmon_core::{
     id::SessionId,
-    monitor::Definition,
-    outcome::Outcome,
     store::{
         catalog::Catalog as _,
-        claims::{Claim, Claims as _, Completion, SessionInfo, Verdict},
+        claims::{Claim, Claims as _, SessionInfo, Verdict},
         history::History as _,
     },
 };
 use pingmon_store::sqlite::SqliteStore;
-use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-const KIND: &str = "http";
-const EVERY: Duration = Duration::from_secs(30);
-const LEASE: Duration = Duration::from_secs(86_400);
-const MONITORS: usize = 100_000;
+use crate::work::{EVERY, KIND, LEASE, MONITORS, definitions, run};
 
 struct Bench {
     store: SqliteStore,
@@ -75,26 +67,6 @@ impl Bench {
         assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Accepted));
         claims.iter_mut().for_each(|claim| claim.slot = claim.slot + EVERY);
     }
-}
-
-fn definitions(count: usize) -> Vec<Definition> {
-    let definition = |n| {
-        let config = json!({ "url": format!("https://shop.example/{n}/health"), "expect": { "status": ["2xx"] } });
-        Definition::new(format!("monitor {n:06}"), KIND)
-            .every(EVERY)
-            .config(config)
-            .notify(["ops"])
-            .label("team", "shop")
-    };
-    (0..count).map(definition).collect()
-}
-
-/// What a run of an HTTP check stores.
-fn run(claim: &Claim) -> Completion {
-    let ms = Duration::from_millis;
-    let outcome =
-        Outcome::up("200 OK").latency(ms(42)).phase("dns", ms(3)).phase("connect", ms(9)).phase("tls", ms(20));
-    Completion::new(claim, claim.slot + ms(4), outcome, claim.slot + EVERY)
 }
 
 /// Batches wander over all monitors, as slots spread over time do.
@@ -193,7 +165,7 @@ fn start(c: &mut Criterion, runtime: &Runtime) {
     group.finish();
 }
 
-fn all(c: &mut Criterion) {
+pub(crate) fn all(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     start(c, &runtime);
     claim(c, &runtime);
@@ -201,6 +173,3 @@ fn all(c: &mut Criterion) {
     claim_and_complete(c, &runtime);
     read(c, &runtime);
 }
-
-criterion_group!(benches, all);
-criterion_main!(benches);
