@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -182,7 +182,6 @@ impl Builder {
             gauges: Gauges::default(),
             nudge: Notify::new(),
             mail: watch::Sender::new(()),
-            overdue: AtomicU64::new(0),
             dropped: Mutex::default(),
             complaints: Complaints::default(),
         };

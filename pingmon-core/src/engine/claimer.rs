@@ -17,6 +17,8 @@ use crate::{
 const MAX_CLAIM: usize = 1_000;
 /// Most claims in one round: others may have joined meanwhile, and the shares are to be worked out anew.
 const MAX_CLAIMS: usize = 10;
+/// How many polls a monitor lies free and due until it is claimed whatever the share.
+const PASSED_OVER: u32 = 2;
 /// Most held monitors compared with the store in one round.
 const MAX_COMPARED: usize = 2_000;
 /// Most monitors written straight into the database that are taken in at once.
@@ -130,12 +132,29 @@ impl Claimer {
         if monitors.is_empty() { Ok(()) } else { self.shared.store.release(lease.session, monitors).await }
     }
 
-    /// Claims up to the share; answers how many. Monitors that are long overdue are claimed beyond it: better one engine
-    /// with more than its part than a monitor that nobody runs.
+    /// Claims up to the share; answers how many. What others have left lying is claimed beyond it: better one engine with
+    /// more than its part than a monitor that nobody runs. A dead engine's session has a share too until it ends.
     async fn claim(&self, lease: Lease, share: u64) -> Result<u64> {
+        let room = share.saturating_sub(self.shared.gauges.held());
+        let acquired = self.take(lease, room).await?;
+        if acquired < room {
+            return Ok(acquired);
+        }
+        Ok(acquired + self.take(lease, self.left_lying().await?).await?)
+    }
+
+    /// How many free monitors have been due for so long that everybody who has room for them has passed them over.
+    async fn left_lying(&self) -> Result<u64> {
+        let since = self.shared.clock.now() - PASSED_OVER * self.shared.settings.poll;
+        let due = self.shared.store.overdue(since, MAX_CLAIM).await?;
+        let known = due.iter().filter(|claim| self.shared.registry.knows(&claim.monitor.definition.kind));
+        Ok(known.count() as u64)
+    }
+
+    /// Claims as many as there is room for, due first; answers how many those were.
+    async fn take(&self, lease: Lease, mut room: u64) -> Result<u64> {
         let kinds = self.shared.registry.names();
-        let overdue = self.shared.take_overdue();
-        let (mut room, mut acquired) = (share.saturating_sub(self.shared.gauges.held()).max(overdue), 0);
+        let mut acquired = 0;
         for _ in 0..MAX_CLAIMS {
             if room == 0 || !lease.is_alive() {
                 return Ok(acquired);

@@ -56,16 +56,13 @@ async fn go_round(shared: &Shared, prune: bool, stop: &CancellationToken) -> Res
     Ok(())
 }
 
-/// Deals with what has been due for two leases and has no owner: a kind that this engine knows is claimed whatever the
-/// share, the slots of any other are recorded as missed.
+/// Records the slots as missed that have been due for two leases and have no owner, because their kind isn't known here:
+/// others are claimed.
 async fn record_missed(shared: &Shared) -> Result<()> {
     let now = shared.clock.now();
     let overdue = shared.store.overdue(now - 2 * shared.settings.lease, MAX_ROWS).await?;
-    let (known, foreign): (Vec<_>, Vec<_>) =
-        overdue.into_iter().partition(|claim| shared.registry.knows(&claim.monitor.definition.kind));
-    if !known.is_empty() {
-        shared.note_overdue(known.len() as u64);
-    }
+    let is_foreign = |claim: &&Claim| !shared.registry.knows(&claim.monitor.definition.kind);
+    let foreign: Vec<_> = overdue.iter().filter(is_foreign).collect();
     let skips: Vec<_> = foreign.iter().filter_map(|claim| missed(shared, claim)).collect();
     if !skips.is_empty() {
         let recorded = shared.store.skip(&skips).await?;

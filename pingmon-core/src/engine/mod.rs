@@ -29,10 +29,7 @@ use std::{
     fmt,
     future::Future,
     mem,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -72,8 +69,6 @@ struct Shared {
     nudge: Notify,
     /// Changes when deliveries were written.
     mail: watch::Sender<()>,
-    /// How many overdue monitors nobody owns, as the janitor saw it last.
-    overdue: AtomicU64,
     /// Monitors, with the revisions they were held with, that the scheduler dropped because the store refused their run:
     /// they may still be ours in the store.
     dropped: Mutex<Vec<(MonitorId, i64)>>,
@@ -91,15 +86,6 @@ impl Shared {
         if let Some(unsaid) = self.complaints.may_say(&error.root()) {
             tracing::warn!(action, error = error.chain(), unsaid, "the store failed");
         }
-    }
-
-    fn note_overdue(&self, monitors: u64) {
-        self.overdue.store(monitors, Relaxed);
-        self.nudge.notify_one();
-    }
-
-    fn take_overdue(&self) -> u64 {
-        self.overdue.swap(0, Relaxed)
     }
 
     fn note_dropped(&self, monitor: MonitorId, revision: i64) {

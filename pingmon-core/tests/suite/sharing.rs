@@ -218,3 +218,18 @@ async fn a_leaving_engine_hands_over_at_once() {
     engines.stop(staying).await;
     assert_eq!(repeated(&[&one, &two]).1, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_has_room_for_is_run_all_the_same_within_some_polls() {
+    let (store, script, mut engines) = (store(), Script::default(), Engines::default());
+    define(&store, 40).await;
+    // Engines that died as soon as they had joined: until their sessions end, half of the monitors are theirs to take.
+    let dead = SessionInfo::new(SessionId::new(), "", "", 1);
+    store.renew(&dead, 600 * SECOND).await.unwrap();
+    let running = engines.start(engine(&store, &script));
+    pass(15 * SECOND).await;
+    for n in 0..40 {
+        assert!(script.runs_of(&format!("m{n}")) > 0, "m{n} was never run");
+    }
+    engines.stop(running).await;
+}
