@@ -64,7 +64,7 @@ impl Scenario for Kill {
     }
 
     async fn play(&self, stand: &mut Stand, rng: &mut Rng) -> Result<Report> {
-        let fleet = Fleet { lease: self.lease, ..Fleet::new(self.monitors, self.every) };
+        let fleet = Fleet { lease: self.lease, open_after: 1, ..Fleet::new(self.monitors, self.every) };
         let store = stand.store();
         let mut crew = Crew::start(stand, fleet, &[store.clone(), store.clone(), store]).await?;
         let deaths = self.kill(stand, &mut crew, rng).await?;

@@ -49,7 +49,7 @@ struct Story {
 
 impl Scenario for Stop {
     const FULL: Self = Self {
-        monitors: 500,
+        monitors: 700,
         every: Duration::from_secs(4),
         lease: Duration::from_secs(3),
         time: Duration::from_millis(7_500),
