@@ -3,9 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{Shared, backoff::Backoff, lease::Lease, scheduler::Message};
@@ -17,6 +18,9 @@ use crate::{
 
 /// Most runs in one transaction.
 const MAX_BATCH: usize = 500;
+/// Most batches that are being stored at the same time. A monitor is in one of them at most: it is run again when that
+/// is stored.
+const MAX_SETTLING: usize = 4;
 /// How long the first run of a batch waits for company.
 const LINGER: Duration = Duration::from_millis(4);
 
@@ -33,19 +37,28 @@ pub(super) async fn commit(
     verdicts: mpsc::UnboundedSender<Message>,
     leases: watch::Receiver<Option<Lease>>,
 ) {
-    let mut incoming = Vec::with_capacity(MAX_BATCH);
-    while finished.recv_many(&mut incoming, MAX_BATCH).await > 0 {
-        let full_at = Instant::now() + LINGER;
-        while incoming.len() < MAX_BATCH {
-            let room = MAX_BATCH - incoming.len();
-            if !matches!(timeout_at(full_at, finished.recv_many(&mut incoming, room)).await, Ok(1..)) {
-                break;
+    let (mut incoming, mut full_at, mut open) = (Vec::with_capacity(MAX_BATCH), Instant::now(), true);
+    let mut settling = FuturesUnordered::new();
+    while open || !incoming.is_empty() || !settling.is_empty() {
+        let room = MAX_BATCH - incoming.len();
+        tokio::select! {
+            received = finished.recv_many(&mut incoming, room), if open && room > 0 => {
+                open = received > 0;
+                if received == incoming.len() {
+                    full_at = Instant::now() + LINGER;
+                }
             }
+            Some(()) = settling.next() => {}
+            () = sleep_until(full_at), if !incoming.is_empty() && settling.is_empty() => {}
         }
-        while let Some(session) = incoming.first().map(|first| first.session) {
-            let of_session = |run: &Finished| run.session == session;
-            let batch: Vec<_> = incoming.extract_if(.., |run| of_session(run)).map(|run| run.completion).collect();
-            settle(&shared, session, batch, &verdicts, &leases).await;
+        // While one batch is being stored, the next one grows: only when it is full does it go along.
+        let is_full = incoming.len() == MAX_BATCH && settling.len() < MAX_SETTLING;
+        if is_full || (settling.is_empty() && (!open || full_at <= Instant::now())) {
+            while let Some(session) = incoming.first().map(|first| first.session) {
+                let of_session = |run: &mut Finished| run.session == session;
+                let batch: Vec<_> = incoming.extract_if(.., of_session).map(|run| run.completion).collect();
+                settling.push(settle(&shared, session, batch, &verdicts, &leases));
+            }
         }
     }
 }
