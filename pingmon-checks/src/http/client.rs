@@ -5,7 +5,7 @@ use std::{
     future::Future,
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -23,7 +23,7 @@ use rustls::{
 use tower::{Layer, Service};
 use url::{Host, Url};
 
-use super::request::redacted;
+use super::{answer::Redirect, request::redacted};
 use crate::{
     dial::Dialer,
     fault::Fault,
@@ -43,11 +43,22 @@ pub(super) struct Run {
     pub(super) redirects: usize,
     /// The addresses that the last name resolved to.
     pub(super) addresses: Mutex<Vec<SocketAddr>>,
+    followed: Mutex<Vec<Redirect>>,
 }
 
 impl Run {
     pub(super) fn start(first: Phase, redirects: usize) -> Arc<Self> {
-        Arc::new(Self { watch: Stopwatch::start(first), redirects, addresses: Mutex::default() })
+        Arc::new(Self {
+            watch: Stopwatch::start(first),
+            redirects,
+            addresses: Mutex::default(),
+            followed: Mutex::default(),
+        })
+    }
+
+    /// The redirects that were followed so far.
+    pub(super) fn followed(&self) -> MutexGuard<'_, Vec<Redirect>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn found(&self, addresses: &[SocketAddr]) {
@@ -97,7 +108,12 @@ fn follow(dialer: &Dialer, attempt: redirect::Attempt<'_>) -> redirect::Action {
         return attempt.stop();
     }
     match hop(dialer, limit, attempt.previous().len(), attempt.url()) {
-        Ok(()) => attempt.follow(),
+        Ok(()) => {
+            let from = attempt.previous().last().unwrap_or(attempt.url()).clone();
+            let hop = Redirect { status: attempt.status(), from, to: attempt.url().clone() };
+            let _ = RUN.try_with(|run| run.followed().push(hop));
+            attempt.follow()
+        }
         Err(fault) => attempt.error(fault),
     }
 }

@@ -3,10 +3,10 @@
 use std::{borrow::Cow, cell::OnceCell};
 
 use encoding_rs::{Encoding, UTF_8};
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use hyper::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
 
-use super::probe::Answer;
+use super::answer::Answer;
 
 /// The body of an answer.
 pub(super) struct Document<'a> {
@@ -99,18 +99,16 @@ fn decode<'a>(bytes: &'a [u8], charset: Option<&str>, cut: bool) -> Result<Cow<'
 
 #[cfg(test)]
 mod tests {
-    use reqwest::{StatusCode, Url, header::HeaderValue};
+    use hyper::header::HeaderValue;
 
     use super::*;
 
     fn text(content_type: &'static str, body: &[u8], cut: bool) -> Result<String, String> {
         let answer = Answer {
-            status: StatusCode::OK,
             headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]),
-            url: Url::parse("http://a.example").unwrap(),
-            address: None,
             body: body.to_vec(),
             cut,
+            ..Answer::sample()
         };
         Document::new(&answer).text().map(str::to_owned).map_err(str::to_owned)
     }

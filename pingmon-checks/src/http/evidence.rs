@@ -3,14 +3,12 @@
 
 use std::{net::SocketAddr, sync::PoisonError};
 
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, SERVER, VIA};
 use pingmon_core::outcome::Outcome;
-use reqwest::{
-    Url,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, SERVER, VIA},
-};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use url::Url;
 
-use super::{client::Run, document::Document, probe::Answer, request::redacted};
+use super::{answer::Answer, client::Run, document::Document, request::redacted};
 
 /// Most of a body that is kept, in bytes.
 const EXCERPT: usize = 2 * 1024;
@@ -30,12 +28,24 @@ pub(super) fn of_answer(answer: &Answer, outcome: Outcome) -> Outcome {
     {
         *location = redacted(&url);
     }
-    let outcome = match answer.address {
-        Some(address) => outcome.evidence("address", address.to_string()),
-        None => outcome,
-    };
+    let mut outcome = outcome;
+    if let Some(address) = answer.address {
+        outcome = outcome.evidence("address", address.to_string());
+    }
+    if let Some(tls) = &answer.tls {
+        outcome = outcome.evidence("tls", json!({ "version": tls.version, "cipher": tls.cipher }));
+    }
+    if !answer.redirects.is_empty() {
+        let followed = answer
+            .redirects
+            .iter()
+            .map(|hop| json!({ "status": hop.status.as_u16(), "from": redacted(&hop.from), "to": redacted(&hop.to) }));
+        outcome = outcome.evidence("redirects", followed.collect::<Vec<_>>());
+    }
     outcome
         .evidence("url", redacted(&answer.url))
+        .evidence("protocol", format!("{:?}", answer.version))
+        .evidence("size", json!({ "received": answer.received, "decoded": answer.body.len() }))
         .evidence("status", answer.status.as_u16())
         .evidence("headers", headers)
         .evidence("body", Document::new(answer).excerpt(EXCERPT))

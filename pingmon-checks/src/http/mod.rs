@@ -3,6 +3,7 @@
 //! What a run does, room by room: `request` is built once, `client` sends it under the dial policy and tells the
 //! stopwatch where it is, `probe` reads the answer within its limits, `expect` judges it, `fault` explains what broke.
 
+mod answer;
 mod client;
 mod config;
 mod document;
@@ -121,7 +122,8 @@ impl HttpCheck {
         let phase = run.watch.current();
         let timing = run.watch.stop();
         let outcome = match exchange {
-            Exchange::Complete(answer) => {
+            Exchange::Complete(mut answer) => {
+                answer.timing = timing;
                 let mut outcome = Outcome::up(answer.status.to_string());
                 self.expect.judge(&answer, &Document::new(&answer), timing.total, &mut outcome);
                 if outcome.status == Status::Up { outcome } else { evidence::of_answer(&answer, outcome) }

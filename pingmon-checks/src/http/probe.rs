@@ -1,24 +1,12 @@
 //! One exchange: sends the request, reads the answer up to its limit, and says in which phase it broke. Judges nothing.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use reqwest::{Client, Request, Response, StatusCode, Url, header::HeaderMap};
+use reqwest::{Client, Request, Response};
 use tokio::time::{Instant, timeout_at};
 
-use super::{client::Run, fault};
+use super::{answer::Answer, client::Run, fault};
 use crate::{fault::Fault, stopwatch::Phase};
-
-/// An answer as far as it was read.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    /// Where the last redirect led.
-    pub(super) url: Url,
-    pub(super) address: Option<SocketAddr>,
-    pub(super) body: Vec<u8>,
-    /// Whether there was more of a body than the limit.
-    pub(super) cut: bool,
-}
 
 /// How an exchange ended.
 pub(super) enum Exchange {
@@ -46,35 +34,39 @@ pub(super) async fn exchange(
         Err(_) => return Exchange::Broken { fault: late(), answer: None },
     };
     run.watch.enter(Phase::Transfer);
-    let mut answer = Answer::without_body(&mut response);
-    match timeout_at(deadline, answer.read_body(&mut response, max_body)).await {
+    let mut answer = head(&mut response, run);
+    match timeout_at(deadline, read_body(&mut answer, &mut response, max_body)).await {
         Ok(Ok(())) => Exchange::Complete(answer),
         Ok(Err(error)) => Exchange::Broken { fault: broken(&error), answer: Some(answer) },
         Err(_) => Exchange::Broken { fault: late(), answer: Some(answer) },
     }
 }
 
-impl Answer {
-    fn without_body(response: &mut Response) -> Self {
-        Self {
-            status: response.status(),
-            url: response.url().clone(),
-            address: response.remote_addr(),
-            headers: std::mem::take(response.headers_mut()),
-            body: Vec::new(),
-            cut: false,
-        }
+fn head(response: &mut Response, run: &Run) -> Answer {
+    Answer {
+        status: response.status(),
+        version: response.version(),
+        headers: std::mem::take(response.headers_mut()),
+        url: response.url().clone(),
+        redirects: std::mem::take(&mut *run.followed()),
+        address: response.remote_addr(),
+        tls: None,
+        body: Vec::new(),
+        cut: false,
+        received: 0,
+        timing: run.watch.stop(),
     }
+}
 
-    async fn read_body(&mut self, response: &mut Response, most: usize) -> reqwest::Result<()> {
-        while let Some(chunk) = response.chunk().await? {
-            let room = most - self.body.len();
-            self.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if chunk.len() > room {
-                self.cut = true;
-                break;
-            }
+async fn read_body(answer: &mut Answer, response: &mut Response, most: usize) -> reqwest::Result<()> {
+    while let Some(chunk) = response.chunk().await? {
+        let room = most - answer.body.len();
+        answer.received += chunk.len() as u64;
+        answer.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            answer.cut = true;
+            break;
         }
-        Ok(())
     }
+    Ok(())
 }

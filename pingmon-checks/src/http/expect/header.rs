@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
+use hyper::header::{HeaderMap, HeaderName};
 use pingmon_core::{
     error::{Error, Result},
     outcome::{Outcome, Status},
 };
 use regex::Regex;
-use reqwest::header::{HeaderMap, HeaderName};
 
 use super::{config, shown};
 use crate::{levels::Level, pattern};

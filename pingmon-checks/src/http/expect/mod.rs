@@ -17,7 +17,7 @@ use pingmon_core::{
 };
 
 use self::{body::BodyRule, header::HeaderRule, status::StatusRange};
-use super::{document::Document, probe::Answer};
+use super::{answer::Answer, document::Document};
 use crate::latency::Latency;
 
 const MAX_STATUS: usize = 32;
@@ -97,11 +97,11 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pingmon_core::check::parse_config;
-    use reqwest::{
-        StatusCode, Url,
+    use hyper::{
+        StatusCode,
         header::{HeaderMap, HeaderName, HeaderValue},
     };
+    use pingmon_core::check::parse_config;
     use serde_json::{Value, json};
 
     use super::*;
@@ -117,10 +117,9 @@ mod tests {
         let answer = Answer {
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::from_iter(headers),
-            url: Url::parse("http://a.example").unwrap(),
-            address: None,
             body: body.to_vec(),
             cut,
+            ..Answer::sample()
         };
         let mut outcome = Outcome::up("fine");
         let took = Duration::from_millis(5);
