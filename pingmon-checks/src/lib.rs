@@ -22,6 +22,12 @@
 //!
 //! An address that the dial policy forbids is `unknown`: that we don't go there says nothing about the target.
 
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "the kinds that read certificates come next")]
+mod certificate;
+#[cfg(feature = "tls")]
+#[allow(dead_code, reason = "the kinds that read certificates come next")]
+mod days_left;
 #[cfg(any(feature = "http", feature = "postgres", feature = "system", feature = "tcp"))]
 mod deadline;
 #[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
