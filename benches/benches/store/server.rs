@@ -45,7 +45,13 @@ impl Server {
         server
     }
 
+    /// By its socket: over TCP another side of the machine would be measured too.
     pub(crate) fn url(&self) -> String {
+        let directory = self.cluster.data_dir().display().to_string().replace('/', "%2F");
+        self.tcp_url().replace("@localhost:", &format!("@{directory}:"))
+    }
+
+    pub(crate) fn tcp_url(&self) -> String {
         self.cluster.connection_uri()
     }
 
@@ -73,9 +79,7 @@ impl Server {
 
     /// How long the server's processes, those that have ended too, have been on a processor (Linux).
     fn on_processor(&self) -> Duration {
-        let data = self.cluster.data_dir().join("pg_data_dir");
-        let data = if data.exists() { data } else { self.cluster.data_dir() };
-        let pids = fs::read_to_string(data.join("postmaster.pid")).unwrap();
+        let pids = fs::read_to_string(self.cluster.data_dir().join("postmaster.pid")).unwrap();
         let postmaster = pids.lines().next().unwrap();
         let own = on_processor(&stat(Path::new("/proc").join(postmaster)).unwrap(), 11..15);
         let processes = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| stat(entry.path()));

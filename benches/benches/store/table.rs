@@ -122,6 +122,21 @@ async fn store(server: &Server) -> Form {
     Form::Store(Arc::new(PgStore::connect(&server.url()).await.unwrap()))
 }
 
+/// The store by TCP, where it writes results in another way.
+async fn by_tcp(server: &Server, table: &mut Table) {
+    const SESSIONS: usize = 2;
+    let connect = async || Form::Store(Arc::new(PgStore::connect(&server.tcp_url()).await.unwrap()));
+    let mut ours = team(server, SESSIONS, connect).await;
+    for size in BATCHES {
+        let mut turns = Turns::default();
+        for _ in 0..TURNS {
+            turns.add(turn(server, &mut ours, size).await);
+        }
+        let case = format!("PostgreSQL by TCP, {SESSIONS} sessions, batches of {size}");
+        table.add_row([&[case][..], &turns.cells()[..]].concat());
+    }
+}
+
 /// The store and plain SQL in turns, with the same sessions and monitors.
 async fn side_by_side(server: &Server, sessions: usize, table: &mut Table) {
     let mut ours = team(server, sessions, async || store(server).await).await;
@@ -223,6 +238,7 @@ pub(crate) async fn print() {
     for sessions in SESSIONS {
         side_by_side(&server, sessions, &mut table).await;
     }
+    by_tcp(&server, &mut table).await;
     original(&server, &mut table).await;
     sqlite(&server, &mut table).await;
     println!("{table}");

@@ -194,5 +194,6 @@ CREATE TABLE {schema}.deliveries (
 );
 CREATE INDEX deliveries_at ON {schema}.deliveries (at, sequence);
 CREATE INDEX deliveries_monitor ON {schema}.deliveries (monitor, at, sequence);
-CREATE INDEX deliveries_pending ON {schema}.deliveries (channel, monitor, at, sequence) WHERE state = 'pending';
+CREATE INDEX deliveries_pending ON {schema}.deliveries (channel, at, sequence, id) WHERE state = 'pending';
+CREATE INDEX deliveries_first ON {schema}.deliveries (channel, monitor, at, sequence, id) WHERE state = 'pending';
 CREATE INDEX deliveries_taken ON {schema}.deliveries (taken_by) WHERE taken_by IS NOT NULL;

@@ -67,6 +67,11 @@ impl Target {
         format!("postgres://{}/{database}", hosts.join(","))
     }
 
+    /// Whether every host is a socket of this machine.
+    pub(super) fn is_local(&self) -> bool {
+        self.hosts.iter().all(|host| host.get_socket().is_some())
+    }
+
     /// Connects to the first host that lets us in and takes writes. As in libpq, a refused login ends the search.
     pub(super) async fn connect(&self) -> error::Result<Connected> {
         let first = self.first.load(Ordering::Relaxed);

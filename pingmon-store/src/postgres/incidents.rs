@@ -36,11 +36,11 @@ impl Incidents for PgStore {
     }
 }
 
-// What is closed stays so. `closed` is null as long as `closed_at` is, and no index of what is open is of use here.
+// What is closed stays so. Asked in a way of which no index and no statistics know, see `completions`.
 const CHANGE: &str = "UPDATE {schema}.incidents i
     SET level = new.level, closed_at = new.closed_at, closed = new.closed
     FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[]) AS new (id, level, closed_at, closed)
-    WHERE i.id = new.id AND i.closed IS NULL";
+    WHERE i.id = new.id AND coalesce(i.closed_at IS NULL, false)";
 // An incident keeps what the run said that opened it; what is open isn't opened again.
 const OPEN_NEW: &str = "INSERT INTO {schema}.incidents
     (id, level, closed_at, closed, monitor, about, failing_since, opened_at, opened_slot, message)

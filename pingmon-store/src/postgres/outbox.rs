@@ -96,13 +96,14 @@ pub(super) async fn enqueue(tx: &mut Transaction<'_>, deliveries: &[&DeliveryRow
     Ok(())
 }
 
-// Ordered by the key of the pending: what has an earlier one of its channel and monitor waits for it.
+// What has an earlier one of its channel and monitor waits for it. As a subquery that answers one row, which the planner
+// makes no join of: goes along the key from the earliest on and ends with the last that is taken, however many wait.
 const TAKE: &str = "WITH ready AS MATERIALIZED (
         SELECT id FROM {schema}.deliveries d
-        WHERE channel = $2 AND state = 'pending' AND taken_by IS NULL AND due_at <= $3 AND NOT EXISTS (
-            SELECT FROM {schema}.deliveries earlier
-            WHERE earlier.channel = d.channel AND earlier.monitor = d.monitor AND earlier.state = 'pending'
-                AND (earlier.at, earlier.sequence, earlier.id) < (d.at, d.sequence, d.id))
+        WHERE channel = $2 AND state = 'pending' AND taken_by IS NULL AND due_at <= $3 AND id = (
+            SELECT first.id FROM {schema}.deliveries first
+            WHERE first.channel = d.channel AND first.monitor = d.monitor AND first.state = 'pending'
+            ORDER BY first.at, first.sequence, first.id LIMIT 1)
         ORDER BY at, sequence, id LIMIT $4 FOR UPDATE SKIP LOCKED),
     taken AS (
         UPDATE {schema}.deliveries d SET taken_by = $1, attempts = d.attempts + 1 FROM ready
@@ -130,7 +131,7 @@ const SETTLE: &str = "UPDATE {schema}.deliveries d
         last_error = coalesce(settled.error, d.last_error)
     FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[])
         AS settled (id, attempt, state, due_at, error)
-    WHERE d.id = settled.id AND d.taken_by IS NOT DISTINCT FROM $1 AND d.attempts = settled.attempt";
+    WHERE d.id = settled.id AND coalesce(d.taken_by = $1, false) AND d.attempts = settled.attempt";
 
 async fn settle(tx: &mut Transaction<'_>, session: SessionId, batch: &[Settlement]) -> error::Result<()> {
     for batch in waves(batch, |settlement| settlement.delivery) {

@@ -103,6 +103,13 @@ impl Place {
         &self.server.url
     }
 
+    /// The same place by the server's socket, where there is one.
+    pub(crate) fn local_url(&self) -> String {
+        let Some(cluster) = &self.server.cluster else { return self.url().to_owned() };
+        let directory = cluster.data_dir().display().to_string().replace('/', "%2F");
+        self.url().replace("@localhost:", &format!("@{directory}:"))
+    }
+
     pub(crate) fn port(&self) -> u16 {
         PgConnectOptions::from_str(self.url()).unwrap().get_port()
     }

@@ -146,8 +146,9 @@ async fn a_batch_that_has_a_monitor_twice_is_stored_in_its_order() {
 }
 
 #[tokio::test]
-async fn statistics_from_before_the_claims_send_no_batch_through_all_that_is_owned() {
+async fn statistics_from_before_the_claims_send_no_batch_through_all_monitors() {
     const MONITORS: usize = 3_000;
+    const BATCH: usize = 300;
     let place = Place::new().await;
     let store = place.open().await;
     add(&store, MONITORS).await;
@@ -155,30 +156,35 @@ async fn statistics_from_before_the_claims_send_no_batch_through_all_that_is_own
     let session = SessionId::new();
     renew(&store, session).await;
     let claims = claim(&store, session, MONITORS).await;
-    let batch: Vec<_> = claims[..100].iter().map(completion).collect();
-    assert_eq!(store.complete(session, &batch).await.unwrap(), [Verdict::Accepted; 100]);
-    assert_eq!(store.complete(session, &batch).await.unwrap(), [Verdict::Accepted; 100], "as stored before");
-    let held: Vec<_> = claims.iter().map(|claim| (claim.monitor.id, claim.monitor.revision)).collect();
-    assert_eq!(store.lost(session, &held[..100]).await.unwrap(), []);
-    store.release(session, &[claims[0].monitor.id]).await.unwrap();
-    // What a connection did is counted for all to see once it has closed.
     store.close().await;
+    // What a connection read is counted for all to see once it has closed.
     let read = async |index: &str| {
         let read =
             "SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_all_indexes WHERE schemaname = '{schema}'";
         place.count(&format!("{read} AND indexrelname = '{index}'")).await
     };
-    let closing = Instant::now();
-    while read("schedule_pkey").await < 200 {
-        assert!(closing.elapsed() < Duration::from_secs(20), "the server counts what was read");
-    }
+    let more_than = async |rows| {
+        let closing = Instant::now();
+        while read("schedule_pkey").await <= rows {
+            assert!(closing.elapsed() < Duration::from_secs(20), "the server counts what was read");
+        }
+        read("schedule_pkey").await
+    };
+    let before = more_than(0).await;
+    let store = place.open().await;
+    let batch: Vec<_> = claims[..BATCH].iter().map(completion).collect();
+    assert_eq!(store.complete(session, &batch).await.unwrap(), [Verdict::Accepted; BATCH]);
+    assert_eq!(store.complete(session, &batch).await.unwrap(), [Verdict::Accepted; BATCH], "as stored before");
+    store.close().await;
+    let by_key = more_than(before).await - before;
+    assert!(by_key < MONITORS as i64, "each of three statements reads the rows of its batch: {by_key}");
     assert_eq!(read("schedule_owner").await, 0);
 }
 
 #[tokio::test]
 async fn a_slot_that_has_a_row_keeps_it_and_holds_up_nobody() {
     let place = Place::new().await;
-    let store = place.open().await;
+    let store = PgOptions::new().schema(&place.schema).open(&place.local_url()).await.unwrap();
     add(&store, 3).await;
     let session = SessionId::new();
     renew(&store, session).await;
