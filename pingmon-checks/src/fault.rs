@@ -8,18 +8,6 @@ use pingmon_core::outcome::{Outcome, Status};
 /// EMFILE and ENFILE, which have the same numbers on every Unix and no [`io::ErrorKind`].
 const NO_FILE_HANDLES: [i32; 2] = [24, 23];
 
-/// Where `getaddrinfo` says that a name doesn't exist or has no address: glibc, musl, BSD and macOS, Windows. The
-/// standard library passes on its words only, not its number.
-const NOT_FOUND: [&str; 7] = [
-    "Name or service not known",
-    "No address associated with hostname",
-    "Name does not resolve",
-    "Name has no usable address",
-    "nodename nor servname provided",
-    "No such host is known",
-    "no data of the requested type was found",
-];
-
 /// Why a probe ended before there was anything to judge.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fault {
@@ -66,15 +54,6 @@ impl fmt::Display for Fault {
 }
 
 impl StdError for Fault {}
-
-/// A name that couldn't be resolved.
-pub(crate) fn resolving(host: &str, error: &io::Error) -> Fault {
-    let said = error.to_string();
-    if NOT_FOUND.iter().any(|words| said.contains(words)) {
-        return Fault::down("dns_not_found", format!("{host} has no address"));
-    }
-    ours(error).unwrap_or_else(|| Fault::unknown("dns_failed", format!("our resolver failed on {host}: {said}")))
-}
 
 /// A connection that didn't come about.
 pub(crate) fn connecting(error: &io::Error) -> Fault {
@@ -135,7 +114,7 @@ fn of_certificate(reason: &rustls::CertificateError) -> &'static str {
 }
 
 /// Trouble on our side of the wire, whatever was being done.
-fn ours(error: &io::Error) -> Option<Fault> {
+pub(crate) fn ours(error: &io::Error) -> Option<Fault> {
     use io::ErrorKind as Kind;
     let (kind, message) = match error.kind() {
         Kind::NetworkUnreachable | Kind::NetworkDown => ("network_unreachable", "we have no route to the target"),
@@ -173,7 +152,6 @@ mod tests {
             let error = io::Error::from_raw_os_error(number);
             assert_eq!(of(connecting(&error)), (Status::Unknown, kind), "{error}");
             assert_eq!(of(talking(&error)), (Status::Unknown, kind), "{error}");
-            assert_eq!(of(resolving("a.example", &error)).0, Status::Unknown, "{error}");
         }
     }
 
@@ -191,13 +169,8 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_does_not_exist_is_down_and_a_resolver_that_fails_is_unknown() {
-        let said = |words: &str| io::Error::other(format!("failed to lookup address information: {words}"));
-        let missing = resolving("a.example", &said("Name or service not known"));
-        assert_eq!(of(missing), (Status::Down, "dns_not_found"));
-        for words in ["Temporary failure in name resolution", "Non-recoverable failure in name resolution", "else"] {
-            assert_eq!(of(resolving("a.example", &said(words))), (Status::Unknown, "dns_failed"));
-        }
+    fn time_that_our_resolver_took_is_ours() {
         assert_eq!(of(Fault::timeout("dns", Duration::from_secs(1))), (Status::Unknown, "dns_timeout"));
+        assert_eq!(of(Fault::timeout("connect", Duration::from_secs(1))), (Status::Down, "timeout"));
     }
 }

@@ -31,7 +31,7 @@ mod days_left;
 #[cfg(any(feature = "http", feature = "postgres", feature = "system", feature = "tcp"))]
 mod deadline;
 #[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
-mod dial;
+pub mod dial;
 #[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
 mod fault;
 #[cfg(feature = "http")]
@@ -67,12 +67,14 @@ use pingmon_core::{check::CheckKind, dial::DialPolicy, error::Result};
 #[allow(unused_variables, unused_mut, reason = "without a feature there is no kind")]
 pub fn kinds(policy: DialPolicy) -> Result<Vec<Arc<dyn CheckKind>>> {
     let mut kinds: Vec<Arc<dyn CheckKind>> = Vec::new();
+    #[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
+    let resolver = dial::resolver::Resolver::system();
     #[cfg(feature = "http")]
-    kinds.push(Arc::new(http::Http::new(policy.clone())?));
+    kinds.push(Arc::new(http::Http::with_resolver(policy.clone(), resolver.clone())?));
     #[cfg(feature = "tcp")]
-    kinds.push(Arc::new(tcp::Tcp::new(policy.clone())));
+    kinds.push(Arc::new(tcp::Tcp::with_resolver(policy.clone(), resolver.clone())));
     #[cfg(feature = "postgres")]
-    kinds.push(Arc::new(postgres::Postgres::new(policy)));
+    kinds.push(Arc::new(postgres::Postgres::with_resolver(policy, resolver)));
     #[cfg(feature = "system")]
     kinds.push(Arc::new(system::System::new()));
     Ok(kinds)

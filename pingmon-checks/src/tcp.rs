@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::{
     deadline::own_limit,
-    dial::{self, Dialer},
+    dial::{self, Dialer, resolver::Resolver},
     fault::Fault,
     latency::Latency,
     stopwatch::{Phase, Stopwatch},
@@ -32,6 +32,11 @@ impl Tcp {
     /// The kind, dialling what `policy` permits.
     pub fn new(policy: DialPolicy) -> Self {
         Self { dialer: Dialer::new(policy) }
+    }
+
+    /// The same, asking `resolver` for the addresses of names.
+    pub fn with_resolver(policy: DialPolicy, resolver: Resolver) -> Self {
+        Self { dialer: Dialer::with_resolver(policy, resolver) }
     }
 }
 

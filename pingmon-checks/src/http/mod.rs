@@ -34,7 +34,11 @@ use self::{
     expect::Expect,
     probe::{Exchange, exchange},
 };
-use crate::{deadline::own_limit, dial::Dialer, stopwatch::Phase};
+use crate::{
+    deadline::own_limit,
+    dial::{Dialer, resolver::Resolver},
+    stopwatch::Phase,
+};
 
 /// The `http` kind. Its checks share one client, which keeps no connection, no TLS session and no cookie.
 #[derive(Debug)]
@@ -49,11 +53,18 @@ impl Http {
     /// # Errors
     /// [`Error::Config`] when the system's TLS roots can't be used.
     pub fn new(policy: DialPolicy) -> Result<Self> {
-        Self::with_tls(policy, tls::client_config()?)
+        Self::with_resolver(policy, Resolver::system())
     }
 
-    fn with_tls(policy: DialPolicy, tls: rustls::ClientConfig) -> Result<Self> {
-        let dialer = Dialer::new(policy);
+    /// The same, asking `resolver` for the addresses of names.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_resolver(policy: DialPolicy, resolver: Resolver) -> Result<Self> {
+        Self::with_tls(Dialer::with_resolver(policy, resolver), tls::client_config()?)
+    }
+
+    fn with_tls(dialer: Dialer, tls: rustls::ClientConfig) -> Result<Self> {
         Ok(Self { client: client::build(&dialer, tls)?, dialer })
     }
 }
@@ -198,7 +209,8 @@ mod tests {
                 })
                 .collect::<Vec<_>>()
         });
-        let check = Http::with_tls(DialPolicy::open(), client).unwrap().build(&json!({ "url": url })).unwrap();
+        let check =
+            Http::with_tls(Dialer::new(DialPolicy::open()), client).unwrap().build(&json!({ "url": url })).unwrap();
         let cx = CheckContext::new(MonitorId::new(), "test", Timestamp::default(), Duration::from_secs(5));
         for _ in 0..2 {
             let outcome = check.run(&cx).await.unwrap();

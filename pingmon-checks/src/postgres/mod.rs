@@ -27,7 +27,7 @@ use tokio::{
 
 use crate::{
     deadline::own_limit,
-    dial::{self, Dialer},
+    dial::{self, Dialer, resolver::Resolver},
     fault::{self, Fault},
     judgement::Judgement,
     postgres::{
@@ -53,7 +53,12 @@ impl Postgres {
     /// The kind, dialling what `policy` permits. Unix sockets and files for TLS are this machine's: only the open preset
     /// permits them.
     pub fn new(policy: DialPolicy) -> Self {
-        Self { sockets: policy.preset == Preset::Open, dialer: Dialer::new(policy) }
+        Self::with_resolver(policy, Resolver::system())
+    }
+
+    /// The same, asking `resolver` for the addresses of names.
+    pub fn with_resolver(policy: DialPolicy, resolver: Resolver) -> Self {
+        Self { sockets: policy.preset == Preset::Open, dialer: Dialer::with_resolver(policy, resolver) }
     }
 
     fn permit(&self, target: &Target) -> Result<()> {

@@ -3,10 +3,14 @@
 
 #[cfg(feature = "postgres")]
 mod cluster;
+#[cfg(feature = "tcp")]
+mod dial;
 #[cfg(feature = "http")]
 mod hostile;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(any(feature = "http", feature = "tcp"))]
+mod nameserver;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(any(feature = "http", feature = "tcp"))]
