@@ -4,7 +4,7 @@
 help:
 	@echo 'make test    install what the tests need, where that is missing, and run all tests'
 	@echo 'make lint    formatting, clippy and, where cargo-deny is installed, imports and licences'
-	@echo 'make bench   all benches'
+	@echo 'make bench   install what the benches compare with, where that is missing, and run all of them'
 	@echo 'make chaos   break things around many workers on one PostgreSQL, for about 50 minutes; CHAOS=--help says more'
 	@echo 'make doc     the documentation of all crates, in target/doc'
 	@echo 'make setup   only install what the tests need'
@@ -23,7 +23,8 @@ lint:
 	else echo 'lint: cargo-deny is not installed: imports are checked by the tests, licences are not checked'; fi
 
 bench:
-	cargo bench --package pingmon-benches
+	@scripts/setup bench
+	@. scripts/path.sh && cargo bench --package pingmon-benches
 
 chaos: setup
 	cargo build --release --package pingmon --package pingmon-benches --bins

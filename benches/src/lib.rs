@@ -5,7 +5,7 @@
 //! SQLite, [`chaos`] many on one PostgreSQL. Everything stays on 127.0.0.1.
 
 pub mod chaos;
-mod ground;
+pub mod ground;
 mod ledger;
 pub mod proving;
 pub mod report;

@@ -2,11 +2,12 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use pgtemp::{PgTempDB, PgTempDBBuilder};
+use pingmon_benches::ground::process::{self, Usage};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 /// Set apart from the defaults: memory, and room for WAL, so that no checkpoint falls into a measurement.
@@ -22,8 +23,6 @@ const SETTINGS: [(&str, &str); 10] = [
     ("logging_collector", "on"),
     ("log_min_messages", "fatal"),
 ];
-/// How long a tick is in which Linux counts.
-const TICK: Duration = Duration::from_millis(10);
 
 pub(crate) struct Server {
     cluster: PgTempDB,
@@ -74,17 +73,18 @@ impl Server {
     /// What has been taken up to now.
     pub(crate) async fn reading(&self) -> Reading {
         let wal = self.number("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").await;
-        Reading { at: Instant::now(), wal, server: self.on_processor(), own: on_processor(&own_stat(), 11..13) }
+        Reading {
+            at: Instant::now(),
+            wal,
+            server: self.on_processor(),
+            own: Usage::of(std::process::id()).unwrap().cpu,
+        }
     }
 
-    /// How long the server's processes, those that have ended too, have been on a processor (Linux).
+    /// How long the server's processes, those that have ended too, have been on a processor.
     fn on_processor(&self) -> Duration {
         let pids = fs::read_to_string(self.cluster.data_dir().join("postmaster.pid")).unwrap();
-        let postmaster = pids.lines().next().unwrap();
-        let own = on_processor(&stat(Path::new("/proc").join(postmaster)).unwrap(), 11..15);
-        let processes = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| stat(entry.path()));
-        let children = processes.filter(|stat| stat.get(1).is_some_and(|parent| parent == postmaster));
-        own + children.map(|stat| on_processor(&stat, 11..13)).sum::<Duration>()
+        process::cpu_of_family(pids.lines().next().unwrap().parse().unwrap()).unwrap()
     }
 }
 
@@ -93,20 +93,6 @@ fn programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
     let newest = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max()?;
     Some(format!("/usr/lib/postgresql/{newest}/bin").into())
-}
-
-/// The fields of a process that follow its name: state, parent …
-fn stat(process: PathBuf) -> Option<Vec<String>> {
-    let stat = fs::read_to_string(process.join("stat")).ok()?;
-    Some(stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
-}
-
-fn own_stat() -> Vec<String> {
-    stat("/proc/self".into()).unwrap()
-}
-
-fn on_processor(stat: &[String], ticks: std::ops::Range<usize>) -> Duration {
-    TICK * stat[ticks].iter().map(|ticks| ticks.parse::<u32>().unwrap()).sum::<u32>()
 }
 
 /// What had been taken at some instant.

@@ -5,7 +5,7 @@ pub(crate) mod bouncer;
 pub(crate) mod cluster;
 pub(crate) mod daemon;
 pub(crate) mod fleet;
-pub(crate) mod process;
+pub mod process;
 pub(crate) mod progress;
 pub(crate) mod proxy;
 pub(crate) mod receiver;

@@ -20,14 +20,21 @@ pub(crate) const SERVANT: &str = "postgres";
 
 /// What a process has used up to now, and holds now.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Usage {
-    pub(crate) cpu: Duration,
-    pub(crate) rss_kib: u64,
-    pub(crate) peak_kib: u64,
+pub struct Usage {
+    /// On a processor, in steps of 10 ms.
+    pub cpu: Duration,
+    /// Resident memory in KiB.
+    pub rss_kib: u64,
+    /// The most it ever was.
+    pub peak_kib: u64,
 }
 
 impl Usage {
-    pub(crate) fn of(pid: u32) -> Result<Self> {
+    /// Reads it from `/proc`.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn of(pid: u32) -> Result<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let (rss_kib, peak_kib) = (kib(&status, "VmRSS:"), kib(&status, "VmHWM:"));
         Ok(Self { cpu: Stat::of(pid)?.cpu, rss_kib, peak_kib })
@@ -35,7 +42,10 @@ impl Usage {
 }
 
 /// What a process and its children have used: the dead ones too, once it has waited for them.
-pub(crate) fn cpu_of_family(parent: u32) -> Result<Duration> {
+///
+/// # Errors
+/// When the process has ended.
+pub fn cpu_of_family(parent: u32) -> Result<Duration> {
     let own = Stat::of(parent)?;
     let others = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     // One that ends meanwhile is counted by the next look.
