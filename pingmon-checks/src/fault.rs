@@ -5,6 +5,9 @@ use std::{error::Error as StdError, fmt, io, time::Duration};
 
 use pingmon_core::outcome::{Outcome, Status};
 
+#[cfg(feature = "handshake")]
+use crate::certificate::Certificate;
+
 /// EMFILE and ENFILE, which have the same numbers on every Unix and no [`io::ErrorKind`].
 const NO_FILE_HANDLES: [i32; 2] = [24, 23];
 
@@ -36,9 +39,15 @@ impl Fault {
     }
 
     /// Whether the target is to blame.
-    #[cfg(any(test, feature = "tcp", feature = "postgres"))]
+    #[cfg(any(test, feature = "handshake", feature = "postgres"))]
     pub(crate) fn is_down(&self) -> bool {
         self.status == Status::Down
+    }
+
+    /// The stable word for it.
+    #[cfg(feature = "handshake")]
+    pub(crate) const fn kind(&self) -> &'static str {
+        self.kind
     }
 
     /// The verdict, with the kind as the evidence `error`.
@@ -71,7 +80,7 @@ pub(crate) fn connecting(error: &io::Error) -> Fault {
 }
 
 /// An established connection that broke.
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", feature = "handshake"))]
 pub(crate) fn talking(error: &io::Error) -> Fault {
     use io::ErrorKind as Kind;
     let (kind, message) = match error.kind() {
@@ -86,21 +95,28 @@ pub(crate) fn talking(error: &io::Error) -> Fault {
 }
 
 /// A handshake that failed.
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", feature = "handshake"))]
 pub(crate) fn tls(error: &rustls::Error) -> Fault {
-    use rustls::Error as Tls;
+    use rustls::{AlertDescription as Alert, Error as Tls, InvalidMessage as Bad, PeerIncompatible as Peer};
     let kind = match error {
         Tls::InvalidCertificate(reason) => of_certificate(reason),
         Tls::NoCertificatesPresented => "tls_certificate_missing",
+        Tls::AlertReceived(Alert::ProtocolVersion)
+        | Tls::PeerIncompatible(Peer::ServerDoesNotSupportTls12Or13 | Peer::ServerTlsVersionIsDisabledByOurConfig) => {
+            "tls_protocol_too_old"
+        }
+        Tls::AlertReceived(Alert::CertificateRequired) => "tls_client_certificate_required",
+        Tls::AlertReceived(Alert::UnrecognisedName) => "tls_name_unknown",
         Tls::AlertReceived(_) => "tls_refused",
         Tls::PeerIncompatible(_) | Tls::NoApplicationProtocol => "tls_incompatible",
+        Tls::InvalidMessage(Bad::InvalidContentType | Bad::UnknownProtocolVersion) => "not_tls",
         Tls::InvalidMessage(_) | Tls::PeerMisbehaved(_) | Tls::InappropriateMessage { .. } => "tls_invalid",
         _ => "tls_failed",
     };
     Fault::down(kind, format!("TLS failed: {error}"))
 }
 
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", feature = "handshake"))]
 fn of_certificate(reason: &rustls::CertificateError) -> &'static str {
     use rustls::CertificateError as Bad;
     match reason {
@@ -108,8 +124,57 @@ fn of_certificate(reason: &rustls::CertificateError) -> &'static str {
         Bad::NotValidYet | Bad::NotValidYetContext { .. } => "tls_certificate_not_yet_valid",
         Bad::UnknownIssuer => "tls_certificate_unknown_issuer",
         Bad::NotValidForName | Bad::NotValidForNameContext { .. } => "tls_certificate_wrong_name",
+        Bad::BadSignature => "tls_certificate_bad_signature",
+        Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => "tls_certificate_wrong_purpose",
         Bad::Revoked => "tls_certificate_revoked",
         _ => "tls_certificate_invalid",
+    }
+}
+
+/// A certificate that can't be trusted for `name`, in words that say what it is instead.
+#[cfg(feature = "handshake")]
+pub(crate) fn certificate(error: &rustls::Error, leaf: Option<&Certificate>, name: &str) -> Fault {
+    let Fault { status, kind, message } = tls(error);
+    let Some(leaf) = leaf else { return Fault { status, kind, message } };
+    let (kind, message) = match kind {
+        "tls_certificate_wrong_name" if leaf.names.is_empty() => {
+            (kind, format!("the certificate isn't valid for {name}: it is for no name at all"))
+        }
+        "tls_certificate_wrong_name" => {
+            let names: Vec<_> = leaf.names.iter().take(5).map(String::as_str).collect();
+            let more = if leaf.names.len() > names.len() { " and others" } else { "" };
+            (kind, format!("the certificate isn't valid for {name} but for {}{more}", names.join(", ")))
+        }
+        "tls_certificate_unknown_issuer" if leaf.is_self_issued() => {
+            ("tls_certificate_self_signed", "the certificate is signed by itself and isn't trusted".to_owned())
+        }
+        "tls_certificate_unknown_issuer" => {
+            (kind, format!("no trusted root stands behind the certificate, which {} issued", leaf.issuer))
+        }
+        _ => (kind, outdated(error, leaf).unwrap_or(message)),
+    };
+    Fault { status, kind, message }
+}
+
+/// When it is about dates: whose. Besides the leaf's own it can be those of any other certificate of the chain.
+#[cfg(feature = "handshake")]
+fn outdated(error: &rustls::Error, leaf: &Certificate) -> Option<String> {
+    use rustls::{CertificateError as Bad, Error::InvalidCertificate};
+    let at = |seconds: rustls::pki_types::UnixTime| {
+        let micros = i64::try_from(seconds.as_secs()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        pingmon_core::time::Timestamp::from_micros(micros)
+    };
+    let whose = |own: bool| if own { "the certificate" } else { "a certificate of its chain" };
+    match error {
+        InvalidCertificate(Bad::ExpiredContext { not_after, .. }) => {
+            let end = at(*not_after);
+            Some(format!("{} expired at {end}", whose(end == leaf.not_after)))
+        }
+        InvalidCertificate(Bad::NotValidYetContext { not_before, .. }) => {
+            let start = at(*not_before);
+            Some(format!("{} is valid from {start} on only", whose(start == leaf.not_before)))
+        }
+        _ => None,
     }
 }
 

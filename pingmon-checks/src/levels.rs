@@ -48,7 +48,7 @@ impl<T: Copy + PartialOrd + fmt::Display> Levels<T> {
 }
 
 /// How bad it is when an expectation isn't met.
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", feature = "handshake"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
@@ -59,7 +59,7 @@ pub(crate) enum Level {
     Down,
 }
 
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", feature = "handshake"))]
 impl From<Level> for Status {
     fn from(level: Level) -> Self {
         match level {

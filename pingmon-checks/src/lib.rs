@@ -4,7 +4,8 @@
 //! | feature | kind | asks |
 //! |---|---|---|
 //! | `http` (default) | [`http`] | does one request get the answer it should: status, headers, text, JSON, latency |
-//! | `tcp` (default) | [`tcp`] | is a connection accepted, and how fast |
+//! | `tcp` (default) | [`tcp`] | is a connection accepted, how fast, and is the right thing said |
+//! | `tls` (default) | [`tls`] | is the certificate to be trusted, for how long, and what is agreed upon |
 //! | `system` (default) | [`system`] | how this host is doing: processors, memory, disks, load, network, a process |
 //! | `postgres` | `postgres` | does the database answer, and is it well |
 //! | `full` | | all of them |
@@ -14,7 +15,8 @@
 //! | verdict | `error` |
 //! |---|---|
 //! | `down`, connecting | `dns_not_found`, `connect_refused`, `connect_reset`, `connect_timeout`, `connect_failed`, `host_unreachable` |
-//! | `down`, TLS | `tls_certificate_expired`, `tls_certificate_not_yet_valid`, `tls_certificate_unknown_issuer`, `tls_certificate_wrong_name`, `tls_certificate_revoked`, `tls_certificate_missing`, `tls_certificate_invalid`, `tls_refused`, `tls_incompatible`, `tls_invalid`, `tls_failed` |
+//! | `down`, TLS | `tls_certificate_expired`, `tls_certificate_not_yet_valid`, `tls_certificate_unknown_issuer`, `tls_certificate_self_signed`, `tls_certificate_wrong_name`, `tls_certificate_wrong_purpose`, `tls_certificate_bad_signature`, `tls_certificate_revoked`, `tls_certificate_missing`, `tls_certificate_invalid`, `tls_client_certificate_required`, `tls_name_unknown`, `tls_protocol_too_old`, `tls_refused`, `tls_incompatible`, `tls_invalid`, `tls_failed`, `not_tls` |
+//! | `down`, before TLS | `starttls_unsupported`, `starttls_refused`, `starttls_injected` |
 //! | `down`, talking | `timeout`, `connection_reset`, `connection_closed`, `connection_timeout`, `connection_failed`, `invalid_response`, `response_too_large`, `invalid_body`, `redirect_limit`, `redirect_invalid` |
 //! | `down`, PostgreSQL | `auth_failed`, `no_such_database`, `too_many_connections`, `out_of_resources`, `shutting_down`, `not_ready`, `login_refused`, `protocol`, `query_failed`; with the server's own code in `sqlstate` |
 //! | `unknown`, PostgreSQL | `bad_query`, `not_permitted`, `not_supported`, `no_such_file`, `driver_failed` |
@@ -22,38 +24,46 @@
 //!
 //! An address that the dial policy forbids is `unknown`: that we don't go there says nothing about the target.
 
-#[cfg(feature = "tls")]
-#[allow(dead_code, reason = "the kinds that read certificates come next")]
+#[cfg(feature = "handshake")]
+mod address;
+#[cfg(feature = "handshake")]
+#[cfg_attr(
+    not(feature = "tls"),
+    allow(dead_code, reason = "`tls` tells all of a certificate, the others what is wrong")
+)]
 mod certificate;
 #[cfg(feature = "tls")]
-#[allow(dead_code, reason = "the kinds that read certificates come next")]
 mod days_left;
-#[cfg(any(feature = "http", feature = "postgres", feature = "system", feature = "tcp"))]
+#[cfg(any(feature = "dial", feature = "system"))]
 mod deadline;
-#[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
+#[cfg(feature = "dial")]
 pub mod dial;
-#[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
+#[cfg(feature = "dial")]
 mod fault;
+#[cfg(feature = "handshake")]
+mod handshake;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(any(feature = "postgres", feature = "system"))]
 mod judgement;
-#[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
+#[cfg(feature = "dial")]
 mod latency;
-#[cfg(any(feature = "http", feature = "postgres", feature = "system", feature = "tcp"))]
+#[cfg(any(feature = "dial", feature = "system"))]
 mod levels;
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
 mod pattern;
 #[cfg(any(feature = "postgres", feature = "system"))]
 mod percent;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-#[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
+#[cfg(feature = "dial")]
 mod stopwatch;
 #[cfg(feature = "system")]
 pub mod system;
 #[cfg(feature = "tcp")]
 pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 use std::sync::Arc;
 
@@ -67,12 +77,14 @@ use pingmon_core::{check::CheckKind, dial::DialPolicy, error::Result};
 #[allow(unused_variables, unused_mut, reason = "without a feature there is no kind")]
 pub fn kinds(policy: DialPolicy) -> Result<Vec<Arc<dyn CheckKind>>> {
     let mut kinds: Vec<Arc<dyn CheckKind>> = Vec::new();
-    #[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
+    #[cfg(feature = "dial")]
     let resolver = dial::resolver::Resolver::system();
     #[cfg(feature = "http")]
     kinds.push(Arc::new(http::Http::with_resolver(policy.clone(), resolver.clone())?));
     #[cfg(feature = "tcp")]
     kinds.push(Arc::new(tcp::Tcp::with_resolver(policy.clone(), resolver.clone())));
+    #[cfg(feature = "tls")]
+    kinds.push(Arc::new(tls::Tls::with_resolver(policy.clone(), resolver.clone())));
     #[cfg(feature = "postgres")]
     kinds.push(Arc::new(postgres::Postgres::with_resolver(policy, resolver)));
     #[cfg(feature = "system")]

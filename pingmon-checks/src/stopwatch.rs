@@ -16,8 +16,11 @@ pub(crate) enum Phase {
     Dns,
     /// A TCP connection is being opened.
     Connect,
+    /// TLS is being asked for in the clear.
+    #[cfg(feature = "tls")]
+    Starttls,
     /// TLS is being agreed upon.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "handshake"))]
     Tls,
     /// The request is on its way; ends with the head of the answer.
     #[cfg(feature = "http")]
@@ -28,20 +31,25 @@ pub(crate) enum Phase {
     /// A database agrees on TLS and lets us in.
     #[cfg(feature = "postgres")]
     Auth,
-    /// A database is answering.
+    /// A database or a nameserver is answering.
     #[cfg(feature = "postgres")]
     Query,
+    /// Something is said, and the reply awaited.
+    #[cfg(feature = "tcp")]
+    Reply,
 }
 
 impl Phase {
-    const COUNT: usize = 7;
+    const COUNT: usize = 9;
 
     /// The word for it in outcomes.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Dns => "dns",
             Self::Connect => "connect",
-            #[cfg(feature = "http")]
+            #[cfg(feature = "tls")]
+            Self::Starttls => "starttls",
+            #[cfg(any(feature = "http", feature = "handshake"))]
             Self::Tls => "tls",
             #[cfg(feature = "http")]
             Self::FirstByte => "first_byte",
@@ -51,6 +59,8 @@ impl Phase {
             Self::Auth => "auth",
             #[cfg(feature = "postgres")]
             Self::Query => "query",
+            #[cfg(feature = "tcp")]
+            Self::Reply => "reply",
         }
     }
 }

@@ -36,7 +36,7 @@ where
 }
 
 /// Opens a connection to whichever address answers first. When all fail, a target's fault wins over one of ours.
-#[cfg(any(feature = "tcp", feature = "postgres"))]
+#[cfg(any(feature = "handshake", feature = "postgres"))]
 pub(crate) async fn connect(addresses: &[std::net::SocketAddr]) -> Result<tokio::net::TcpStream, crate::fault::Fault> {
     use crate::fault::{self, Fault};
 
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(race([ended(Err("first")), ended(Err("second"))]).await, Err(vec!["first", "second"]));
     }
 
-    #[cfg(any(feature = "tcp", feature = "postgres"))]
+    #[cfg(any(feature = "handshake", feature = "postgres"))]
     #[tokio::test]
     async fn the_address_that_answers_is_found_behind_those_that_refuse() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

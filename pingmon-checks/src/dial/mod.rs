@@ -12,7 +12,7 @@ use std::{
 
 use pingmon_core::dial::DialPolicy;
 
-#[cfg(any(feature = "tcp", feature = "postgres"))]
+#[cfg(any(feature = "handshake", feature = "postgres"))]
 pub(crate) use self::connect::connect;
 use self::resolver::Resolver;
 use crate::fault::Fault;

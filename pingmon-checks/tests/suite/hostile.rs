@@ -230,7 +230,7 @@ async fn tls_with_something_that_does_not_speak_it_is_down() {
     })
     .await;
     let outcome = run(json!({ "url": format!("https://{}/", server.address) })).await;
-    assert_eq!(verdict(&outcome), (Status::Down, "tls_invalid"), "{outcome:?}");
+    assert_eq!(verdict(&outcome), (Status::Down, "not_tls"), "{outcome:?}");
     assert_eq!(outcome.evidence["phase"], "tls");
 }
 

@@ -1,6 +1,8 @@
 //! The check kinds against real targets.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that can't go on is to fail")]
 
+#[cfg(feature = "handshake")]
+mod authority;
 #[cfg(feature = "postgres")]
 mod cluster;
 #[cfg(feature = "tcp")]
@@ -13,9 +15,11 @@ mod http;
 mod nameserver;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(any(feature = "http", feature = "tcp"))]
+#[cfg(any(feature = "http", feature = "handshake"))]
 mod server;
 #[cfg(feature = "system")]
 mod system;
 #[cfg(feature = "tcp")]
 mod tcp;
+#[cfg(feature = "tls")]
+mod tls;

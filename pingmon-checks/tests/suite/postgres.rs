@@ -368,6 +368,8 @@ async fn tls_is_what_the_url_asks_for() {
         let outcome = run(json!({ "url": url, "query": encrypted })).await;
         assert_eq!(outcome.status, Status::Up, "{outcome:?}");
     }
+    #[cfg(feature = "tls")]
+    crate::tls::begins_at_postgres(cluster.port(), &fs::read_to_string(&root).unwrap()).await;
     let untrusted = format!("{}?sslmode=verify-full", cluster.url());
     for (url, error) in
         [(by_address("verify-full"), "tls_certificate_wrong_name"), (untrusted, "tls_certificate_unknown_issuer")]
