@@ -6,6 +6,7 @@
 //! | `http` (default) | [`http`] | does one request get the answer it should: status, headers, text, JSON, latency |
 //! | `tcp` (default) | [`tcp`] | is a connection accepted, how fast, and is the right thing said |
 //! | `tls` (default) | [`tls`] | is the certificate to be trusted, for how long, and what is agreed upon |
+//! | `dns` (default) | [`dns`] | what does a nameserver answer, is it signed, and how fast |
 //! | `system` (default) | [`system`] | how this host is doing: processors, memory, disks, load, network, a process |
 //! | `postgres` | `postgres` | does the database answer, and is it well |
 //! | `full` | | all of them |
@@ -20,7 +21,7 @@
 //! | `down`, talking | `timeout`, `connection_reset`, `connection_closed`, `connection_timeout`, `connection_failed`, `invalid_response`, `response_too_large`, `invalid_body`, `redirect_limit`, `redirect_invalid` |
 //! | `down`, PostgreSQL | `auth_failed`, `no_such_database`, `too_many_connections`, `out_of_resources`, `shutting_down`, `not_ready`, `login_refused`, `protocol`, `query_failed`; with the server's own code in `sqlstate` |
 //! | `unknown`, PostgreSQL | `bad_query`, `not_permitted`, `not_supported`, `no_such_file`, `driver_failed` |
-//! | `unknown`, ours | `dns_failed`, `dns_timeout`, `network_unreachable`, `no_local_port`, `no_file_handles`, `no_memory`, `not_permitted`, `dial_forbidden`, `redirect_forbidden` |
+//! | `unknown`, ours | `bad_query`, `dns_failed`, `dns_timeout`, `network_unreachable`, `no_local_port`, `no_file_handles`, `no_memory`, `not_permitted`, `dial_forbidden`, `redirect_forbidden` |
 //!
 //! An address that the dial policy forbids is `unknown`: that we don't go there says nothing about the target.
 
@@ -38,6 +39,8 @@ mod days_left;
 mod deadline;
 #[cfg(feature = "dial")]
 pub mod dial;
+#[cfg(feature = "dns")]
+pub mod dns;
 #[cfg(feature = "dial")]
 mod fault;
 #[cfg(feature = "handshake")]
@@ -50,7 +53,7 @@ mod judgement;
 mod latency;
 #[cfg(any(feature = "dial", feature = "system"))]
 mod levels;
-#[cfg(any(feature = "http", feature = "postgres", feature = "tcp"))]
+#[cfg(any(feature = "http", feature = "postgres", feature = "tcp", feature = "dns"))]
 mod pattern;
 #[cfg(any(feature = "postgres", feature = "system"))]
 mod percent;
@@ -85,6 +88,8 @@ pub fn kinds(policy: DialPolicy) -> Result<Vec<Arc<dyn CheckKind>>> {
     kinds.push(Arc::new(tcp::Tcp::with_resolver(policy.clone(), resolver.clone())));
     #[cfg(feature = "tls")]
     kinds.push(Arc::new(tls::Tls::with_resolver(policy.clone(), resolver.clone())));
+    #[cfg(feature = "dns")]
+    kinds.push(Arc::new(dns::Dns::with_resolver(policy.clone(), resolver.clone())));
     #[cfg(feature = "postgres")]
     kinds.push(Arc::new(postgres::Postgres::with_resolver(policy, resolver)));
     #[cfg(feature = "system")]

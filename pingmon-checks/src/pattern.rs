@@ -7,7 +7,7 @@ const MAX_COMPILED: usize = 256 * 1024;
 ///
 /// # Errors
 /// What is wrong with it.
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", feature = "dns"))]
 pub(crate) fn parse(pattern: &str) -> Result<regex::Regex, String> {
     bounded(pattern)?;
     let mut builder = regex::RegexBuilder::new(pattern);
@@ -45,7 +45,7 @@ fn refused(error: &regex::Error) -> String {
 ///
 /// # Errors
 /// [`pingmon_core::error::Error::Config`] naming `field`.
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "dns"))]
 pub(crate) fn compile(field: &str, pattern: &str) -> pingmon_core::error::Result<regex::Regex> {
     parse(pattern).map_err(|reason| pingmon_core::error::Error::config(field, reason))
 }

@@ -32,7 +32,7 @@ pub(crate) enum Phase {
     #[cfg(feature = "postgres")]
     Auth,
     /// A database or a nameserver is answering.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "dns"))]
     Query,
     /// Something is said, and the reply awaited.
     #[cfg(feature = "tcp")]
@@ -57,7 +57,7 @@ impl Phase {
             Self::Transfer => "transfer",
             #[cfg(feature = "postgres")]
             Self::Auth => "auth",
-            #[cfg(feature = "postgres")]
+            #[cfg(any(feature = "postgres", feature = "dns"))]
             Self::Query => "query",
             #[cfg(feature = "tcp")]
             Self::Reply => "reply",

@@ -50,6 +50,12 @@ impl Dialer {
         self.permitted(host, found).map(with_route)
     }
 
+    /// The name servers that this host asks.
+    #[cfg(feature = "dns")]
+    pub(crate) fn name_servers(&self) -> Result<Vec<SocketAddr>, Fault> {
+        self.resolver.servers()
+    }
+
     fn permitted(&self, host: &str, mut found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Fault> {
         let Some(first) = found.first().copied() else {
             return Err(Fault::down("dns_not_found", format!("{host} has no address")));

@@ -7,6 +7,8 @@ mod authority;
 mod cluster;
 #[cfg(feature = "tcp")]
 mod dial;
+#[cfg(feature = "dns")]
+mod dns;
 #[cfg(feature = "http")]
 mod hostile;
 #[cfg(feature = "http")]

@@ -67,19 +67,33 @@ impl Resolver {
         Self(Arc::new(Shared { source, budget: Budget::new(), first: AtomicUsize::new(0) }))
     }
 
-    /// All addresses of a name; never an empty list.
-    pub(super) async fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
-        let settings = match &self.0.source {
+    /// The name servers that are asked.
+    #[cfg(feature = "dns")]
+    pub(super) fn servers(&self) -> Result<Vec<SocketAddr>, Fault> {
+        let settings = self.settings();
+        match &settings.trouble {
+            Some(trouble) => Err(no_servers(trouble)),
+            None => Ok(settings.servers.clone()),
+        }
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        match &self.0.source {
             Source::System(system) => system.settings(),
             Source::Servers(settings) => Arc::clone(settings),
-        };
+        }
+    }
+
+    /// All addresses of a name; never an empty list.
+    pub(super) async fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+        let settings = self.settings();
         let name = name(host)?;
         let known = known(&settings, &name);
         if !known.is_empty() {
             return Ok(known);
         }
         if let Some(trouble) = &settings.trouble {
-            return Err(Fault::unknown("dns_failed", format!("this system names no name servers: {trouble}")));
+            return Err(no_servers(trouble));
         }
         let found = self.0.budget.run(|| self.clone().search(Arc::clone(&settings), name.clone()));
         let found = timeout(LIMIT, found).await.unwrap_or_else(|_| Err(Fault::timeout("dns", LIMIT)))?;
@@ -166,6 +180,10 @@ fn candidates(settings: &Settings, name: &Name) -> Vec<Name> {
     let mut all: Vec<_> = settings.search.iter().filter_map(|domain| name.clone().append_domain(domain).ok()).collect();
     all.insert(if dots >= settings.ndots { 0 } else { all.len() }, full);
     all
+}
+
+fn no_servers(trouble: &str) -> Fault {
+    Fault::unknown("dns_failed", format!("this system names no name servers: {trouble}"))
 }
 
 #[cfg(test)]
