@@ -39,7 +39,6 @@ impl Fault {
     }
 
     /// Whether the target is to blame.
-    #[cfg(any(test, feature = "handshake", feature = "postgres"))]
     pub(crate) fn is_down(&self) -> bool {
         self.status == Status::Down
     }

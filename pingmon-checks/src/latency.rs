@@ -26,10 +26,15 @@ impl Latency {
 
     /// Holds what was measured, to the microsecond, against the levels.
     pub(crate) fn judge(&self, took: Duration, outcome: &mut Outcome) {
+        self.judge_as("latency", took, outcome);
+    }
+
+    /// The same for a part of it, under the name of that expectation.
+    pub(crate) fn judge_as(&self, expectation: impl Into<String>, took: Duration, outcome: &mut Outcome) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let took = Span(Duration::from_micros(micros));
         if let Some((status, level)) = self.0.reached(took) {
-            outcome.fail(status, "latency", format!("< {level}"), took.to_string());
+            outcome.fail(status, expectation, format!("< {level}"), took.to_string());
         }
     }
 }

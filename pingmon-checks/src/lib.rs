@@ -27,13 +27,13 @@
 
 #[cfg(feature = "handshake")]
 mod address;
-#[cfg(feature = "handshake")]
+#[cfg(any(feature = "handshake", feature = "http"))]
 #[cfg_attr(
     not(feature = "tls"),
     allow(dead_code, reason = "`tls` tells all of a certificate, the others what is wrong")
 )]
 mod certificate;
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "http", feature = "tls"))]
 mod days_left;
 #[cfg(any(feature = "dial", feature = "system"))]
 mod deadline;

@@ -1,7 +1,8 @@
 //! Regular expressions of the config, whose size in memory is bounded; matching takes linear time.
 
 const MAX_PATTERN: usize = 4_000;
-const MAX_COMPILED: usize = 256 * 1024;
+/// Most memory of a compiled pattern, in bytes.
+pub(crate) const MAX_COMPILED: usize = 256 * 1024;
 
 /// Compiles `pattern`.
 ///

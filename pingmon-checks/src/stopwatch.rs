@@ -124,6 +124,23 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
+    /// What was spent in a phase; nothing if there was no such phase.
+    #[cfg(feature = "http")]
+    pub(crate) fn spent(&self, phase: Phase) -> Duration {
+        self.spent[phase as usize].map_or(Duration::ZERO, |(_, spent)| spent)
+    }
+
+    /// What a clock would have shown, in milliseconds.
+    #[cfg(all(test, feature = "http"))]
+    pub(crate) fn fake(phases: &[(Phase, u64)]) -> Self {
+        let mut spent = [None; Phase::COUNT];
+        for (phase, millis) in phases {
+            spent[*phase as usize] = Some((*phase, Duration::from_millis(*millis)));
+        }
+        let total = phases.iter().map(|(_, millis)| Duration::from_millis(*millis)).sum();
+        Self { total, spent }
+    }
+
     /// Puts latency and phases into an outcome.
     pub(crate) fn stamp(&self, outcome: Outcome) -> Outcome {
         let parts = self.spent.iter().flatten();

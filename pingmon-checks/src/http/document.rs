@@ -1,12 +1,30 @@
-//! A body as expectations see it: as text in its charset, as JSON, each worked out once and only when asked for.
+//! A body as expectations see it: as text in its charset, as JSON, as XML, as a page, each worked out once and only when
+//! asked for.
 
-use std::{borrow::Cow, cell::OnceCell};
+use std::{
+    borrow::Cow,
+    cell::OnceCell,
+    time::{Duration, Instant},
+};
 
 use encoding_rs::{Encoding, UTF_8};
+use html5ever::{
+    driver,
+    tendril::{StrTendril, TendrilSink as _},
+};
 use hyper::header::{CONTENT_TYPE, HeaderMap};
+use scraper::{Html, HtmlTreeSink};
 use serde_json::Value;
 
 use super::answer::Answer;
+
+/// Most nodes of an XML document.
+const MAX_NODES: u32 = 1_000_000;
+/// Most time for taking a page apart. Pages that are nested absurdly deep take time that grows with the square of their
+/// length.
+const MAX_PARSING: Duration = Duration::from_millis(250);
+/// How much of a page is taken apart between two looks at the clock, in bytes.
+const PIECE: usize = 4 * 1024;
 
 /// The body of an answer.
 pub(super) struct Document<'a> {
@@ -16,6 +34,7 @@ pub(super) struct Document<'a> {
     charset: Option<String>,
     text: OnceCell<Result<Cow<'a, str>, String>>,
     json: OnceCell<Result<Value, String>>,
+    html: OnceCell<Result<Html, String>>,
 }
 
 impl<'a> Document<'a> {
@@ -26,6 +45,7 @@ impl<'a> Document<'a> {
             charset: charset(&answer.headers),
             text: OnceCell::new(),
             json: OnceCell::new(),
+            html: OnceCell::new(),
         }
     }
 
@@ -55,6 +75,25 @@ impl<'a> Document<'a> {
         self.json.get_or_init(parse).as_ref().map_err(String::as_str)
     }
 
+    /// Whether the body is well-formed XML 1.0 without a DTD.
+    ///
+    /// # Errors
+    /// Why it isn't, in words.
+    pub(super) fn xml(&self) -> Result<(), String> {
+        let options = roxmltree::ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..Default::default() };
+        let parsed = roxmltree::Document::parse_with_options(self.text()?, options);
+        parsed.map(drop).map_err(|error| format!("a body that isn't XML: {error}"))
+    }
+
+    /// The body as a page. What browsers would mend is mended.
+    ///
+    /// # Errors
+    /// Why it can't be read as one, in words.
+    pub(super) fn html(&self) -> Result<&Html, &str> {
+        let parse = || self.text().map_err(str::to_owned).and_then(page);
+        self.html.get_or_init(parse).as_ref().map_err(String::as_str)
+    }
+
     /// The first `most` bytes for people to look at, with what isn't text replaced.
     pub(super) fn excerpt(&self, most: usize) -> String {
         let cut = self.bytes.len() > most;
@@ -65,6 +104,21 @@ impl<'a> Document<'a> {
         };
         if cut || self.cut { format!("{text}…") } else { text.into_owned() }
     }
+}
+
+fn page(text: &str) -> Result<Html, String> {
+    let started = Instant::now();
+    let mut parser = driver::parse_document(HtmlTreeSink::new(Html::new_document()), driver::ParseOpts::default());
+    let mut rest = text;
+    while !rest.is_empty() {
+        if started.elapsed() > MAX_PARSING {
+            return Err(format!("a page that takes more than {MAX_PARSING:?} to take apart"));
+        }
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE));
+        parser.process(StrTendril::from(piece));
+        rest = after;
+    }
+    Ok(parser.finish())
 }
 
 fn charset(headers: &HeaderMap) -> Option<String> {

@@ -21,6 +21,7 @@ use pingmon_core::{
     dial::DialPolicy,
     error::{Error, Result},
     outcome::{Outcome, Status},
+    time::Timestamp,
     tls,
 };
 use reqwest::{Client, Request};
@@ -124,19 +125,21 @@ impl Check for HttpCheck {
         let limit = own_limit(cx.timeout);
         let exchange = exchange(&self.client, request, &run, self.max_body, limit);
         let exchange = RUN.scope(Arc::clone(&run), exchange).await;
-        Ok(self.conclude(exchange, &run))
+        Ok(self.conclude(exchange, &run, cx.started_at))
     }
 }
 
 impl HttpCheck {
-    fn conclude(&self, exchange: Exchange, run: &Run) -> Outcome {
+    fn conclude(&self, exchange: Exchange, run: &Run, started_at: Timestamp) -> Outcome {
         let phase = run.watch.current();
         let timing = run.watch.stop();
         let outcome = match exchange {
+            _ if self.expect.invert => inverted(exchange, phase),
             Exchange::Complete(mut answer) => {
                 answer.timing = timing;
                 let mut outcome = Outcome::up(answer.status.to_string());
-                self.expect.judge(&answer, &Document::new(&answer), timing.total, &mut outcome);
+                let body = Document::new(&answer);
+                self.expect.judge(&answer, &body, started_at + timing.total, &mut outcome);
                 if outcome.status == Status::Up { outcome } else { evidence::of_answer(&answer, outcome) }
             }
             Exchange::Broken { fault, answer } => {
@@ -148,6 +151,26 @@ impl HttpCheck {
             }
         };
         timing.stamp(outcome)
+    }
+}
+
+/// The verdict on what must not be reachable. A connection that came about is one too many, whatever became of it.
+fn inverted(exchange: Exchange, phase: Phase) -> Outcome {
+    let (reached, actual) = match exchange {
+        Exchange::Complete(answer) => (answer.address, format!("the answer {}", answer.status)),
+        Exchange::Broken { fault, .. } if !fault.is_down() => return fault.outcome(),
+        Exchange::Broken { fault, .. } if matches!(phase, Phase::Dns | Phase::Connect) => {
+            return Outcome::up(format!("not reachable, as it should be: {fault}"));
+        }
+        Exchange::Broken { fault, answer } => {
+            (answer.and_then(|answer| answer.address), format!("a connection, then in {}: {fault}", phase.as_str()))
+        }
+    };
+    let mut outcome = Outcome::up("");
+    outcome.fail(Status::Down, "invert", "no connection", actual);
+    match reached {
+        Some(address) => outcome.evidence("address", address.to_string()),
+        None => outcome,
     }
 }
 

@@ -10,6 +10,8 @@ mod dial;
 #[cfg(feature = "dns")]
 mod dns;
 #[cfg(feature = "http")]
+mod expect;
+#[cfg(feature = "http")]
 mod hostile;
 #[cfg(feature = "http")]
 mod http;

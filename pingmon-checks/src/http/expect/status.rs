@@ -2,8 +2,111 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
+use pingmon_core::{
+    error::{Error, Result},
+    outcome::{Outcome, Status},
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        self,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
+};
+
+const MAX_RANGES: usize = 32;
+
+/// Which status codes are right, wrong and in between.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StatusTable {
+    /// Codes of which the answer has to have one; without it as if `status` weren't given.
+    allow: Option<Vec<StatusRange>>,
+    /// Codes it must not have, even if `allow` names them.
+    #[serde(default)]
+    deny: Vec<StatusRange>,
+    /// Codes with which it is degraded, whatever else is said.
+    #[serde(default)]
+    degraded: Vec<StatusRange>,
+}
+
+/// The rule on the status: a list of what is right, or a table.
+#[derive(Debug, Default)]
+pub(super) struct StatusRule(StatusTable);
+
+impl StatusRule {
+    /// Fills in what is right when nothing is said of it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when no status could be right.
+    pub(super) fn or_default(mut self, default: StatusRange) -> Result<Self> {
+        let Self(StatusTable { allow, deny, degraded }) = &mut self;
+        let allow = allow.get_or_insert_with(|| vec![default]);
+        if allow.is_empty() {
+            return Err(Error::config("expect.status", "no status could be right; name one or leave it out"));
+        }
+        super::limit("expect.status", allow.len().max(deny.len()).max(degraded.len()), MAX_RANGES)?;
+        Ok(self)
+    }
+
+    pub(super) fn judge(&self, status: u16, outcome: &mut Outcome) {
+        let Self(StatusTable { allow, deny, degraded }) = self;
+        let among = |ranges: &[StatusRange]| ranges.iter().any(|range| range.contains(status));
+        let allow = allow.as_deref().unwrap_or_default();
+        let level = match (among(degraded), among(deny) || !among(allow)) {
+            (true, _) => Status::Degraded,
+            (false, true) => Status::Down,
+            (false, false) => return,
+        };
+        let mut expected = listed(allow, " or ");
+        if among(allow) {
+            let but = if level == Status::Degraded { degraded } else { deny };
+            expected = format!("{expected}, but not {}", listed(but, " and "));
+        }
+        outcome.fail(level, "status", expected, status.to_string());
+    }
+}
+
+fn listed(ranges: &[StatusRange], between: &str) -> String {
+    ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
+}
+
+impl<'de> Deserialize<'de> for StatusRule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrTable;
+        impl<'de> de::Visitor<'de> for ListOrTable {
+            type Value = StatusRule;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of status codes such as [\"2xx\", 301], or { allow = [\"2xx\"], deny = [204] }")
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<StatusRule, A::Error> {
+                let allow = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+                Ok(StatusRule(StatusTable { allow: Some(allow), ..StatusTable::default() }))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, table: A) -> Result<StatusRule, A::Error> {
+                StatusTable::deserialize(MapAccessDeserializer::new(table)).map(StatusRule)
+            }
+        }
+        deserializer.deserialize_any(ListOrTable)
+    }
+}
+
+impl JsonSchema for StatusRule {
+    fn schema_name() -> Cow<'static, str> {
+        "StatusRule".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "which status codes are right: a list of them, or a table",
+            "anyOf": [generator.subschema_for::<Vec<StatusRange>>(), generator.subschema_for::<StatusTable>()],
+        })
+    }
+}
 
 /// A span of status codes: `200`, `"2xx"`, `"200-299"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
