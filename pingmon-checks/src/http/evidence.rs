@@ -1,28 +1,24 @@
-//! What is kept of a run that didn't go well, for people who look for the cause. Nothing that was sent, since that may
-//! be secret; of URLs the redacted form.
+//! What is kept of a run that didn't go well, for people who look for the cause: the head of the answer and the beginning
+//! of its body. Nothing that was sent and no secret that is called one; of URLs the redacted form.
 
 use std::{net::SocketAddr, sync::PoisonError};
 
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, SERVER, VIA};
+use hyper::header::LOCATION;
 use pingmon_core::outcome::Outcome;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{answer::Answer, client::Run, document::Document, request::redacted};
+use super::{answer::Answer, client::Run, document::Document, redact::Redactor, request::redacted};
 
 /// Most of a body that is kept, in bytes.
 const EXCERPT: usize = 2 * 1024;
-/// Headers that often explain a failure.
-const TELLING: [HeaderName; 6] = [CONTENT_TYPE, CONTENT_LENGTH, LOCATION, RETRY_AFTER, SERVER, VIA];
+/// Most headers that are kept, and most of each, in characters.
+const MAX_HEADERS: usize = 48;
+const MAX_VALUE: usize = 256;
 
 /// Adds what came back.
-pub(super) fn of_answer(answer: &Answer, outcome: Outcome) -> Outcome {
-    let mut headers = Map::new();
-    for name in TELLING {
-        if let Some(value) = answer.headers.get(&name) {
-            headers.insert(name.to_string(), String::from_utf8_lossy(value.as_bytes()).into());
-        }
-    }
+pub(super) fn of_answer(answer: &Answer, redactor: &Redactor, outcome: Outcome) -> Outcome {
+    let mut headers = head(answer, redactor);
     if let Some(Value::String(location)) = headers.get_mut(LOCATION.as_str())
         && let Ok(url) = answer.url.join(location)
     {
@@ -49,6 +45,17 @@ pub(super) fn of_answer(answer: &Answer, outcome: Outcome) -> Outcome {
         .evidence("status", answer.status.as_u16())
         .evidence("headers", headers)
         .evidence("body", Document::new(answer).excerpt(EXCERPT))
+}
+
+/// The headers of an answer; of those that come again, all values.
+fn head(answer: &Answer, redactor: &Redactor) -> Map<String, Value> {
+    let mut headers = Map::new();
+    for name in answer.headers.keys().take(MAX_HEADERS) {
+        let values = answer.headers.get_all(name).iter().map(|value| redactor.header(name, value));
+        let values: Vec<_> = values.collect();
+        headers.insert(name.to_string(), values.join(", ").chars().take(MAX_VALUE).collect::<String>().into());
+    }
+    headers
 }
 
 /// Adds what was tried when nothing came back.

@@ -10,7 +10,9 @@ mod document;
 mod evidence;
 mod expect;
 mod fault;
+mod last_good;
 mod probe;
+mod redact;
 mod request;
 
 use std::{borrow::Cow, sync::Arc};
@@ -26,6 +28,7 @@ use pingmon_core::{
 };
 use reqwest::{Client, Request};
 use schemars::Schema;
+use secrecy::SecretString;
 use serde_json::Value;
 
 use self::{
@@ -33,7 +36,9 @@ use self::{
     config::{Config, MAX_BODY, MAX_REDIRECTS},
     document::Document,
     expect::Expect,
+    last_good::LastGood,
     probe::{Exchange, exchange},
+    redact::Redactor,
 };
 use crate::{
     deadline::own_limit,
@@ -92,7 +97,9 @@ impl CheckKind for Http {
             request,
             redirects: config.redirects,
             max_body: config.max_body,
+            redactor: Redactor::new(secrets(&config))?,
             expect: Expect::compile(config.expect, config.redirects)?,
+            last_good: LastGood::default(),
         }))
     }
 
@@ -108,12 +115,22 @@ fn at_most(field: &str, given: usize, most: usize) -> Result<()> {
     Ok(())
 }
 
+/// What is sent that nobody is to see again.
+fn secrets(config: &Config) -> Vec<SecretString> {
+    let password = config.basic.iter().map(|basic| &basic.password);
+    let headers = config.headers.iter().filter(|(name, _)| redact::names_a_secret(name));
+    let headers = headers.flat_map(|(_, values)| &values.0);
+    password.chain(&config.bearer).chain(headers).cloned().collect()
+}
+
 struct HttpCheck {
     client: Client,
     request: Request,
     redirects: usize,
     max_body: usize,
+    redactor: Redactor,
     expect: Expect,
+    last_good: LastGood,
 }
 
 #[async_trait]
@@ -133,23 +150,34 @@ impl HttpCheck {
     fn conclude(&self, exchange: Exchange, run: &Run, started_at: Timestamp) -> Outcome {
         let phase = run.watch.current();
         let timing = run.watch.stop();
-        let outcome = match exchange {
+        let mut outcome = match exchange {
             _ if self.expect.invert => inverted(exchange, phase),
             Exchange::Complete(mut answer) => {
                 answer.timing = timing;
                 let mut outcome = Outcome::up(answer.status.to_string());
                 let body = Document::new(&answer);
-                self.expect.judge(&answer, &body, started_at + timing.total, &mut outcome);
-                if outcome.status == Status::Up { outcome } else { evidence::of_answer(&answer, outcome) }
+                let now = started_at + timing.total;
+                self.expect.judge(&answer, &body, now, &mut outcome);
+                if outcome.status == Status::Up {
+                    self.last_good.remember(&answer, now);
+                    outcome
+                } else {
+                    let outcome = evidence::of_answer(&answer, &self.redactor, outcome);
+                    self.last_good.compare(Some(&answer), &timing, outcome)
+                }
             }
             Exchange::Broken { fault, answer } => {
                 let outcome = fault.outcome().evidence("phase", phase.as_str());
+                let outcome = self.last_good.compare(answer.as_ref(), &timing, outcome);
                 match answer {
-                    Some(answer) => evidence::of_answer(&answer, outcome),
+                    Some(answer) => evidence::of_answer(&answer, &self.redactor, outcome),
                     None => evidence::of_attempt(self.request.url(), run, outcome),
                 }
             }
         };
+        if outcome.status != Status::Up {
+            self.redactor.outcome(&mut outcome);
+        }
         timing.stamp(outcome)
     }
 }

@@ -94,6 +94,37 @@ async fn a_failure_carries_what_helps_to_find_the_cause_and_nothing_secret() {
 }
 
 #[tokio::test]
+async fn the_head_and_the_beginning_of_the_body_are_kept_without_secrets() {
+    let body = r#"{"error":"no stock","access_token":"s3cret","echo":"k3y-of-ours"}"#;
+    let head = "HTTP/1.1 500 Oops\r\nset-cookie: sid=s3cret; HttpOnly\r\nx-api-key: s3cret\r\nx-trace: 7\r\n";
+    let server = Server::saying(format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await;
+    let expect = json!({ "body": [{ "json": "$.access_token", "equals": "none" }] });
+    let config = json!({ "url": server.url("/"), "headers": { "x-api-key": "k3y-of-ours" }, "expect": expect });
+    let outcome = run(config).await;
+    assert_eq!(outcome.evidence["headers"]["x-trace"], "7");
+    assert_eq!(outcome.evidence["headers"]["set-cookie"], "sid=…");
+    assert_eq!(outcome.evidence["body"], r#"{"error":"no stock","access_token":"…","echo":"…"}"#);
+    let shown = serde_json::to_string(&outcome.evidence).unwrap();
+    assert!(!shown.contains("s3cret") && !shown.contains("k3y-of-ours"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_failure_is_compared_with_the_last_good_run() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let server = Server::answering(move |_| match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+        0 => ok("text/plain", "fine"),
+        _ => b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n".to_vec(),
+    })
+    .await;
+    let check = Http::new(DialPolicy::open()).unwrap().build(&json!({ "url": server.url("/") })).unwrap();
+    let cx = CheckContext::new(MonitorId::new(), "test", Timestamp::default(), Duration::from_secs(5));
+    assert_eq!(check.run(&cx).await.unwrap().status, Status::Up);
+    let outcome = check.run(&cx).await.unwrap();
+    assert_eq!(outcome.evidence["changed"], "status 200 -> 503, body 4 -> 0 bytes, same address");
+    assert!(outcome.evidence["last_good"]["latency_ms"].as_f64().unwrap() > 0.0);
+}
+
+#[tokio::test]
 async fn redirects_are_followed_and_credentials_stay_with_their_origin() {
     let other = Server::answering(|request| ok("text/plain", request)).await;
     let there = other.url("/there");
