@@ -1,11 +1,12 @@
 # What a developer does with this repository. `cargo run` starts the monitor itself.
-.PHONY: help setup test lint bench chaos doc
+.PHONY: help setup test lint bench chaos fuzz doc
 
 help:
 	@echo 'make test    install what the tests need, where that is missing, and run all tests'
 	@echo 'make lint    formatting, clippy and, where cargo-deny is installed, imports and licences'
 	@echo 'make bench   install what the benches compare with, where that is missing, and run all of them'
 	@echo 'make chaos   break things around many workers on one PostgreSQL, for about 50 minutes; CHAOS=--help says more'
+	@echo 'make fuzz    hold random expectations against random answers for 5 minutes; FUZZ_SECONDS says otherwise'
 	@echo 'make doc     the documentation of all crates, in target/doc'
 	@echo 'make setup   only install what the tests need'
 
@@ -29,6 +30,11 @@ bench:
 chaos: setup
 	cargo build --release --package pingmon --package pingmon-benches --bins
 	@. scripts/path.sh && target/release/chaos $(CHAOS)
+
+FUZZ_SECONDS ?= 300
+
+fuzz:
+	PINGMON_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --package pingmon-checks --features http --lib http::expect::fuzz
 
 doc:
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps
