@@ -65,7 +65,7 @@ impl Address {
     pub(crate) fn permitted(field: &str, text: &str, port: Option<u16>, dialer: &Dialer) -> Result<Self> {
         let address = Self::parse(text, port).map_err(|reason| Error::config(field, reason))?;
         if let Self::Socket(address) = address {
-            dialer.vet(address.ip()).map_err(|fault| Error::config(field, fault.to_string()))?;
+            dialer.vet(address).map_err(|fault| Error::config(field, fault.to_string()))?;
         }
         Ok(address)
     }

@@ -1,10 +1,13 @@
 //! The HTTP client of all channels that post: it goes only where the dial policy lets it, straight there (no proxy, no
 //! redirect), and never repeats a request by itself, which is the dispatcher's business.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use pingmon_core::{
-    dial::DialPolicy,
+    dial::{Destination, DialPolicy},
     error::{Error, Result},
     tls,
 };
@@ -13,26 +16,44 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect, retry,
 };
+use rustls::ClientConfig;
 use url::{Host, Url};
 
-/// A client together with the policy it obeys. Channels share one, and with it its connections.
+/// Makes the clients of channels: one each, since whether a name's addresses may be dialled is a matter of the port too.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialer {
-    client: Client,
     policy: Arc<DialPolicy>,
+    tls: ClientConfig,
 }
 
 impl Dialer {
     /// # Errors
     /// [`Error::Config`] when the system's TLS roots can't be used.
     pub(crate) fn new(policy: &DialPolicy) -> Result<Self> {
-        let policy = Arc::new(policy.clone());
         let mut tls = tls::client_config()?;
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let client = Client::builder()
+        Ok(Self { policy: Arc::new(policy.clone()), tls })
+    }
+
+    /// A client that posts to `url` and nowhere else.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the host of the URL is an address that may not be dialled: no resolver is asked for those.
+    pub(crate) fn client(&self, url: &Url) -> Result<Client> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        let literal: Option<IpAddr> = match url.host() {
+            Some(Host::Ipv4(v4)) => Some(v4.into()),
+            Some(Host::Ipv6(v6)) => Some(v6.into()),
+            Some(Host::Domain(_)) | None => None,
+        };
+        if let Some(address) = literal {
+            let to = Destination::address(SocketAddr::new(address, port));
+            self.policy.permit(&to).map_err(|forbidden| Error::config("url", forbidden.to_string()))?;
+        }
+        Client::builder()
             .user_agent(concat!("pingmon/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(Guard(Arc::clone(&policy)))
+            .tls_backend_preconfigured(self.tls.clone())
+            .dns_resolver(Guard { policy: Arc::clone(&self.policy), port })
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .no_proxy()
@@ -40,41 +61,32 @@ impl Dialer {
             .no_brotli()
             .no_deflate()
             .build()
-            .map_err(|e| Error::config("tls", format!("the HTTP client can't be built: {e}")))?;
-        Ok(Self { client, policy })
-    }
-
-    pub(crate) const fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// Refuses a URL whose host is an address that may not be dialled: no resolver is asked for those.
-    pub(crate) fn permits(&self, url: &Url) -> Result<()> {
-        let address = match url.host() {
-            Some(Host::Ipv4(v4)) => IpAddr::V4(v4),
-            Some(Host::Ipv6(v6)) => IpAddr::V6(v6),
-            Some(Host::Domain(_)) | None => return Ok(()),
-        };
-        if self.policy.permits(address) {
-            return Ok(());
-        }
-        Err(Error::config("url", format!("the dial policy forbids {address}")))
+            .map_err(|e| Error::config("tls", format!("the HTTP client can't be built: {e}")))
     }
 }
 
 /// Resolves names as the system does and keeps the addresses that may be dialled.
-struct Guard(Arc<DialPolicy>);
+struct Guard {
+    policy: Arc<DialPolicy>,
+    port: u16,
+}
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = Arc::clone(&self.0);
+        let (policy, port) = (Arc::clone(&self.policy), self.port);
         Box::pin(async move {
-            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let first = found.first().map(|address| address.ip());
-            let permitted: Vec<_> = found.into_iter().filter(|address| policy.permits(address.ip())).collect();
-            match first {
-                Some(first) if permitted.is_empty() => Err(format!("the dial policy forbids {first}").into()),
-                _ => Ok(Box::new(permitted.into_iter()) as Addrs),
+            let mut found: Vec<_> = tokio::net::lookup_host((name.as_str(), port)).await?.collect();
+            let mut refusal = None;
+            found.retain(|address| match policy.permit(&Destination::named(name.as_str(), *address)) {
+                Ok(()) => true,
+                Err(forbidden) => {
+                    refusal.get_or_insert(forbidden);
+                    false
+                }
+            });
+            match refusal {
+                Some(forbidden) if found.is_empty() => Err(forbidden.into()),
+                _ => Ok(Box::new(found.into_iter()) as Addrs),
             }
         })
     }

@@ -8,7 +8,7 @@ use pingmon_core::{
     time::{Clock, Span, Timestamp},
 };
 use reqwest::{
-    Response, StatusCode,
+    Client, Response, StatusCode,
     header::{HeaderMap, RETRY_AFTER},
 };
 use url::Url;
@@ -31,7 +31,7 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=
 /// Where notices are posted to. Errors name its host and port only: the rest of the URL may be a secret.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
-    dialer: Dialer,
+    client: Client,
     url: Url,
     host: String,
     timeout: Duration,
@@ -41,15 +41,15 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// # Errors
     /// [`Error::Config`] for `url`, without repeating it.
-    pub(crate) fn new(dialer: Dialer, url: &Secret) -> Result<Self> {
+    pub(crate) fn new(dialer: &Dialer, url: &Secret) -> Result<Self> {
         let url = parse(url.expose())?;
-        dialer.permits(&url)?;
+        let client = dialer.client(&url)?;
         let host = match (url.host_str(), url.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or_default().to_owned(),
         };
         let hidden = tokens(&url).map(Secret::from).collect();
-        Ok(Self { dialer, url, host, timeout: Duration::from_secs(10), hidden })
+        Ok(Self { client, url, host, timeout: Duration::from_secs(10), hidden })
     }
 
     /// Sets how long an answer may take; 10 s unless set.
@@ -76,7 +76,7 @@ impl Endpoint {
     /// # Errors
     /// [`Error::Delivery`]. No answer, 408, 425, 429 and 5xx are worth another attempt; other answers are final.
     pub(crate) async fn post(&self, headers: HeaderMap, body: Vec<u8>, clock: &dyn Clock) -> Result<()> {
-        let request = self.dialer.client().post(self.url.clone()).timeout(self.timeout);
+        let request = self.client.post(self.url.clone()).timeout(self.timeout);
         let response = request.headers(headers).body(body).send().await.map_err(|error| self.unanswered(&error))?;
         if response.status().is_success() {
             return Ok(());

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use pingmon_core::dial::DialPolicy;
+use pingmon_core::dial::{Destination, DialPolicy};
 
 #[cfg(any(feature = "handshake", feature = "postgres"))]
 pub(crate) use self::connect::connect;
@@ -36,11 +36,9 @@ impl Dialer {
     }
 
     /// Refuses an address that may not be dialled. That it was forbidden is our configuration, hence `unknown`.
-    pub(crate) fn vet(&self, address: IpAddr) -> Result<(), Fault> {
-        if self.policy.permits(address) {
-            return Ok(());
-        }
-        Err(Fault::unknown("dial_forbidden", format!("the dial policy forbids {address}")))
+    pub(crate) fn vet(&self, address: SocketAddr) -> Result<(), Fault> {
+        let permitted = self.policy.permit(&Destination::address(address));
+        permitted.map_err(|forbidden| Fault::unknown("dial_forbidden", forbidden.to_string()))
     }
 
     /// The addresses of a name that may be dialled, of both families in turns; never an empty list.
@@ -56,16 +54,22 @@ impl Dialer {
         self.resolver.servers()
     }
 
+    /// Of the addresses of one answer, those that may be dialled.
     fn permitted(&self, host: &str, mut found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Fault> {
-        let Some(first) = found.first().copied() else {
-            return Err(Fault::down("dns_not_found", format!("{host} has no address")));
-        };
-        found.retain(|address| self.policy.permits(address.ip()));
-        if found.is_empty() {
-            let reason = format!("the dial policy forbids {}, which is what {host} resolves to", first.ip());
-            return Err(Fault::unknown("dial_forbidden", reason));
+        let mut refusal = None;
+        found.retain(|address| match self.policy.permit(&Destination::named(host, *address)) {
+            Ok(()) => true,
+            Err(forbidden) => {
+                refusal.get_or_insert(forbidden);
+                false
+            }
+        });
+        match refusal {
+            Some(forbidden) if found.is_empty() => {
+                Err(Fault::unknown("dial_forbidden", format!("{host} leads to forbidden addresses only: {forbidden}")))
+            }
+            _ => Ok(found),
         }
-        Ok(found)
     }
 }
 
@@ -106,7 +110,9 @@ mod tests {
         let dialer = Dialer::new(DialPolicy::public());
         let fault = dialer.permitted("internal.example", addresses(&["10.0.0.1"])).unwrap_err();
         assert!(!fault.is_down());
-        assert_eq!(fault.to_string(), "the dial policy forbids 10.0.0.1, which is what internal.example resolves to");
+        let said =
+            "internal.example leads to forbidden addresses only: the dial policy forbids 10.0.0.1: it is a private";
+        assert!(fault.to_string().starts_with(said), "{fault}");
     }
 
     #[test]

@@ -41,16 +41,19 @@ pub(super) struct Run {
     pub(super) watch: Stopwatch,
     /// Most redirects to follow.
     pub(super) redirects: usize,
+    /// The port that the request goes to first.
+    port: u16,
     /// The addresses that the last name resolved to.
     pub(super) addresses: Mutex<Vec<SocketAddr>>,
     followed: Mutex<Vec<Redirect>>,
 }
 
 impl Run {
-    pub(super) fn start(first: Phase, redirects: usize) -> Arc<Self> {
+    pub(super) fn start(first: Phase, url: &Url, redirects: usize) -> Arc<Self> {
         Arc::new(Self {
             watch: Stopwatch::start(first),
             redirects,
+            port: port(url),
             addresses: Mutex::default(),
             followed: Mutex::default(),
         })
@@ -59,6 +62,11 @@ impl Run {
     /// The redirects that were followed so far.
     pub(super) fn followed(&self) -> MutexGuard<'_, Vec<Redirect>> {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The port of the present hop.
+    fn port(&self) -> u16 {
+        self.followed().last().map_or(self.port, |hop| port(&hop.to))
     }
 
     fn found(&self, addresses: &[SocketAddr]) {
@@ -94,12 +102,17 @@ pub(super) fn build(dialer: &Dialer, mut tls: ClientConfig) -> Result<Client> {
 }
 
 /// The address that a URL names without a resolver being asked.
-pub(super) fn literal(url: &Url) -> Option<IpAddr> {
-    match url.host()? {
-        Host::Ipv4(v4) => Some(v4.into()),
-        Host::Ipv6(v6) => Some(v6.into()),
-        Host::Domain(_) => None,
-    }
+pub(super) fn literal(url: &Url) -> Option<SocketAddr> {
+    let address: IpAddr = match url.host()? {
+        Host::Ipv4(v4) => v4.into(),
+        Host::Ipv6(v6) => v6.into(),
+        Host::Domain(_) => return None,
+    };
+    Some(SocketAddr::new(address, port(url)))
+}
+
+fn port(url: &Url) -> u16 {
+    url.port_or_known_default().unwrap_or_default()
 }
 
 fn follow(dialer: &Dialer, attempt: redirect::Attempt<'_>) -> redirect::Action {
@@ -145,7 +158,8 @@ impl Resolve for Resolver {
         let dialer = self.0.clone();
         Box::pin(async move {
             enter(Phase::Dns);
-            let addresses = dialer.resolve(name.as_str(), 0).await?;
+            let port = RUN.try_with(|run| run.port()).unwrap_or_default();
+            let addresses = dialer.resolve(name.as_str(), port).await?;
             let _ = RUN.try_with(|run| run.found(&addresses));
             enter(Phase::Connect);
             Ok(Box::new(addresses.into_iter()) as Addrs)

@@ -138,7 +138,7 @@ impl Check for HttpCheck {
     async fn run(&self, cx: &CheckContext) -> Result<Outcome> {
         let request = self.request.try_clone().ok_or_else(|| Error::probe("the request can't be sent twice"))?;
         let literal = client::literal(request.url()).is_some();
-        let run = Run::start(if literal { Phase::Connect } else { Phase::Dns }, self.redirects);
+        let run = Run::start(if literal { Phase::Connect } else { Phase::Dns }, request.url(), self.redirects);
         let limit = own_limit(cx.timeout);
         let exchange = exchange(&self.client, request, &run, self.max_body, limit);
         let exchange = RUN.scope(Arc::clone(&run), exchange).await;

@@ -64,10 +64,12 @@ impl Postgres {
     fn permit(&self, target: &Target) -> Result<()> {
         let forbidden = |reason: String| Error::config("url", reason);
         if let Address::Ip(address) = target.address {
-            self.dialer.vet(address.ip()).map_err(|fault| forbidden(fault.to_string()))?;
+            self.dialer.vet(address).map_err(|fault| forbidden(fault.to_string()))?;
         }
         if !self.sockets && (matches!(target.address, Address::Socket(..)) || target.reads_files) {
-            return Err(forbidden("the dial policy forbids Unix sockets and files for TLS".to_owned()));
+            return Err(forbidden(
+                "the dial policy forbids Unix sockets and files for TLS: only the preset \"open\" has them".to_owned(),
+            ));
         }
         Ok(())
     }

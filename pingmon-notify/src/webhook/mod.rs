@@ -101,10 +101,10 @@ impl Webhook {
     /// [`Error::Config`] when `url` is none, when it names an address that the policy forbids, or when the system's TLS
     /// roots can't be used.
     pub fn new(url: &str, policy: &DialPolicy) -> Result<Self> {
-        Self::through(Dialer::new(policy)?, &url.into())
+        Self::through(&Dialer::new(policy)?, &url.into())
     }
 
-    fn through(dialer: Dialer, url: &Secret) -> Result<Self> {
+    fn through(dialer: &Dialer, url: &Secret) -> Result<Self> {
         let endpoint = Endpoint::new(dialer, url)?;
         Ok(Self { endpoint, headers: HeaderMap::new(), signer: None, clock: Arc::new(SystemClock) })
     }
@@ -201,7 +201,7 @@ fn unsendable(error: &dyn fmt::Display) -> Error {
     Error::Delivery { reason: format!("the notice can't be written: {error}"), retryable: false, retry_after: None }
 }
 
-/// The kind `webhook`. Its channels share one HTTP client.
+/// The kind `webhook`.
 #[derive(Clone, Debug)]
 pub struct WebhookKind {
     dialer: Dialer,
@@ -243,7 +243,7 @@ impl NotifierKind for WebhookKind {
 
     fn build(&self, config: &Value) -> Result<Arc<dyn Notifier>> {
         let config: Config = parse_config(config)?;
-        let mut webhook = Webhook::through(self.dialer.clone(), &config.url)?;
+        let mut webhook = Webhook::through(&self.dialer, &config.url)?;
         if let Some(secret) = config.secret {
             webhook = webhook.secret(secret.expose())?;
         }

@@ -4,9 +4,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU16, time::Duration};
 
-use ipnet::IpNet;
 use pingmon_core::{
-    dial::{DialPolicy, Preset},
+    dial::{DialPolicy, Preset, Rule},
     time::Span,
 };
 use schemars::JsonSchema;
@@ -32,7 +31,7 @@ pub(crate) struct File {
     /// How this process does its share of the work.
     #[serde(default)]
     worker: Worker,
-    /// Which addresses checks and notifiers may connect to.
+    /// Where checks and notifiers may connect to.
     #[serde(default)]
     dial: Dial,
     /// What monitors have that don't say otherwise: any setting of a monitor but its name, labels and kind.
@@ -144,29 +143,21 @@ impl Default for Retention {
     }
 }
 
-/// Which addresses checks and notifiers may connect to: the allow list wins over the deny list, both over the preset.
+/// Where checks and notifiers may connect to: the allow list wins over the deny list, both over the preset. What counts is
+/// the address that is really dialled.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Dial {
-    /// `open`: everything but the metadata addresses of cloud providers. `public`: public addresses only.
+    /// `open`: everything but the metadata addresses of cloud providers. `public`: public addresses only, and neither the
+    /// store nor the API of this process.
     pub(crate) preset: Preset,
-    /// Networks that may be dialled whatever else is said: `["10.0.0.0/8"]`.
-    pub(crate) allow: Vec<Network>,
-    /// Networks that may not be dialled.
-    pub(crate) deny: Vec<Network>,
-}
-
-/// A network in CIDR notation, such as `10.0.0.0/8` or `fd00::/8`.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-#[serde(transparent)]
-pub(crate) struct Network(#[schemars(with = "String")] IpNet);
-
-impl<'de> Deserialize<'de> for Network {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let parse = |text: String| text.parse().map(Self);
-        parse(String::deserialize(deserializer)?)
-            .map_err(|_| de::Error::custom("is not a network such as \"10.0.0.0/8\" or \"fd00::/8\""))
-    }
+    /// What may be dialled whatever `deny` and `preset` say: networks, addresses, names, `*.` and a name for all below it,
+    /// or `*`; with a port or a range of ports where only those are meant: `["10.0.0.0/8", "*.corp.example:443"]`. A name
+    /// stands for whatever it leads to, but never for a metadata address.
+    pub(crate) allow: Vec<Rule>,
+    /// What may not be dialled, written in the same way: `["192.0.2.0/24", "*:25", "[fd00::/8]:8000-8999"]`. What is denied
+    /// by its name can still be reached by its address.
+    pub(crate) deny: Vec<Rule>,
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
@@ -178,8 +169,7 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::
 impl From<Dial> for DialPolicy {
     fn from(dial: Dial) -> Self {
         let mut policy = Self::open();
-        let networks = |networks: Vec<Network>| networks.into_iter().map(|Network(network)| network).collect();
-        (policy.preset, policy.allow, policy.deny) = (dial.preset, networks(dial.allow), networks(dial.deny));
+        (policy.preset, policy.allow, policy.deny) = (dial.preset, dial.allow, dial.deny);
         policy
     }
 }

@@ -9,6 +9,7 @@ mod env;
 mod file;
 mod finding;
 mod locate;
+mod own;
 mod path;
 pub(crate) mod quickstart;
 mod schema;
@@ -97,8 +98,10 @@ pub(crate) fn load(source: &Source, kinds: impl Fn(&DialPolicy) -> Result<Kinds>
     let references = source.environment.resolve(&mut config, &mut findings);
     prune(&mut config, &findings);
 
-    let dial = Reader::new(&config).section::<Dial>("dial").unwrap_or_default();
-    let kinds = kinds(&dial.into()).map_err(|error| Problems::whole(&source.name, error.chain()))?;
+    let mut reader = Reader::new(&config);
+    let (store, web) = (reader.section("store").unwrap_or_default(), reader.section("web").unwrap_or_default());
+    let dial = own::policy(reader.section("dial").unwrap_or_default(), &store, &web);
+    let kinds = kinds(&dial).map_err(|error| Problems::whole(&source.name, error.chain()))?;
     let structure = Structure::new(schema::resolved(&kinds)).map_err(|error| Problems::whole(&source.name, error))?;
     structure.judge(&config).into_iter().for_each(|finding| findings.add_unless_covered(finding));
     prune(&mut config, &findings);
