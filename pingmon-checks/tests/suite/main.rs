@@ -1,6 +1,8 @@
 //! The check kinds against real targets.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that can't go on is to fail")]
 
+#[cfg(all(feature = "http", feature = "tcp"))]
+mod attacks;
 #[cfg(feature = "handshake")]
 mod authority;
 #[cfg(feature = "postgres")]
@@ -15,6 +17,8 @@ mod expect;
 mod hostile;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(all(feature = "http", feature = "tcp"))]
+mod memory;
 #[cfg(any(feature = "http", feature = "tcp"))]
 mod nameserver;
 #[cfg(feature = "postgres")]
