@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::import::Target;
+
 const EXAMPLES: &str = "\
 Examples:
   pingmon                           Start at once: watch this host and itself
@@ -83,6 +85,18 @@ Examples:
   pingmon store copy postgres://pingmon@db/pingmon sqlite:copy.db -o json
   pingmon store copy sqlite:pingmon.db postgres://db/x --schema watch";
 
+const IMPORT_HELP: &str = "\
+What can't be carried over is listed on standard error, by name and never by
+value. The config holds the secrets of the file it comes from.
+
+Exit status: 0 when a config was written, even if something is missing in it;
+1 when it couldn't be written; 3 when the file can't be read.
+
+Examples:
+  pingmon import gatus config.yaml > pingmon.toml
+  pingmon import uptime-kuma backup.json -o pingmon.toml
+  pingmon import blackbox blackbox.yml --target http_2xx=https://shop.example";
+
 const WORKERS_HELP: &str = "\
 LOAD is the runs under way of those allowed at once, HELD the monitors held of
 the fair share, LATE the worst delay of a start since the last sign of life,
@@ -129,6 +143,9 @@ pub(crate) enum Command {
     /// Print the JSON Schema of the config file
     #[command(after_help = SCHEMA_HELP)]
     Schema,
+    /// Write a config from that of another monitor
+    #[command(after_help = IMPORT_HELP)]
+    Import(Import),
 }
 
 #[derive(Args, Debug, Default)]
@@ -191,6 +208,30 @@ pub(crate) enum Store {
     /// Copy everything from one store into another
     #[command(after_help = COPY_HELP)]
     Copy(Copy),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    /// What the file is of
+    #[arg(value_enum, value_name = "ORIGIN")]
+    pub(crate) origin: Origin,
+    /// The file: YAML of gatus and blackbox, the JSON backup of uptime-kuma
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What to probe with a module of blackbox; may be given often
+    #[arg(long = "target", value_name = "MODULE=TARGET", value_parser = Target::parse)]
+    pub(crate) targets: Vec<Target>,
+    /// Where to write the config, in place of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Whose config is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Origin {
+    Gatus,
+    UptimeKuma,
+    Blackbox,
 }
 
 #[derive(Args, Debug)]

@@ -4,6 +4,7 @@
 mod cli;
 mod command;
 mod config;
+mod import;
 mod kinds;
 mod log;
 mod output;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Migrate(args) => command::migrate::migrate(args),
         Command::Store(cli::Store::Copy(args)) => command::copy::copy(args),
         Command::Schema => command::schema::schema(),
+        Command::Import(args) => command::import::import(args),
     };
     done.unwrap_or_else(|failure| {
         failure.print();

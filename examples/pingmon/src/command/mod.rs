@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod copy;
+pub(crate) mod import;
 pub(crate) mod migrate;
 mod prepare;
 mod reconcile;
@@ -82,6 +83,12 @@ fn load(named: Option<PathBuf>) -> Result<Config, Failure> {
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::Broken(format!("failed to start: {e}")))?;
     Ok(runtime.block_on(work))
+}
+
+/// Says something on standard error that stops nothing.
+fn warn(text: &str) {
+    // Nothing is left to tell it to when standard error is gone.
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
 /// Writes to standard output. That its reader has gone, as `head` does, is no failure.

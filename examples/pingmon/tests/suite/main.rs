@@ -5,6 +5,7 @@
 mod check;
 mod copy;
 mod database;
+mod import;
 mod program;
 mod reference;
 mod reload;
