@@ -49,6 +49,12 @@ impl Fault {
         self.kind
     }
 
+    /// Whether the target closed the connection.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.kind, "connection_closed" | "connection_reset")
+    }
+
     /// The verdict, with the kind as the evidence `error`.
     pub(crate) fn outcome(&self) -> Outcome {
         Outcome::new(self.status, &self.message).evidence("error", self.kind)

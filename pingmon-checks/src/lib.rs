@@ -18,10 +18,10 @@
 //! | `down`, connecting | `dns_not_found`, `connect_refused`, `connect_reset`, `connect_timeout`, `connect_failed`, `host_unreachable` |
 //! | `down`, TLS | `tls_certificate_expired`, `tls_certificate_not_yet_valid`, `tls_certificate_unknown_issuer`, `tls_certificate_self_signed`, `tls_certificate_wrong_name`, `tls_certificate_wrong_purpose`, `tls_certificate_bad_signature`, `tls_certificate_revoked`, `tls_certificate_missing`, `tls_certificate_invalid`, `tls_client_certificate_required`, `tls_name_unknown`, `tls_protocol_too_old`, `tls_refused`, `tls_incompatible`, `tls_invalid`, `tls_failed`, `not_tls` |
 //! | `down`, before TLS | `starttls_unsupported`, `starttls_refused`, `starttls_injected` |
-//! | `down`, talking | `timeout`, `connection_reset`, `connection_closed`, `connection_timeout`, `connection_failed`, `invalid_response`, `response_too_large`, `invalid_body`, `redirect_limit`, `redirect_invalid` |
+//! | `down`, talking | `timeout`, `connection_reset`, `connection_closed`, `connection_timeout`, `connection_failed`, `invalid_response`, `response_too_large`, `invalid_body`, `redirect_limit`, `redirect_invalid`, `http2_refused`, `proxy_target_unreachable` |
 //! | `down`, PostgreSQL | `auth_failed`, `no_such_database`, `too_many_connections`, `out_of_resources`, `shutting_down`, `not_ready`, `login_refused`, `protocol`, `query_failed`; with the server's own code in `sqlstate` |
 //! | `unknown`, PostgreSQL | `bad_query`, `not_permitted`, `not_supported`, `no_such_file`, `driver_failed` |
-//! | `unknown`, ours | `bad_query`, `dns_failed`, `dns_timeout`, `network_unreachable`, `no_local_port`, `no_file_handles`, `no_memory`, `not_permitted`, `dial_forbidden`, `redirect_forbidden` |
+//! | `unknown`, ours | `bad_query`, `dns_failed`, `dns_timeout`, `network_unreachable`, `no_local_port`, `no_file_handles`, `no_memory`, `not_permitted`, `dial_forbidden`, `redirect_forbidden`, `proxy_failed`, `token_failed`, `request_invalid` |
 //!
 //! An address that the dial policy forbids is `unknown`: that we don't go there says nothing about the target.
 

@@ -22,7 +22,10 @@ pub(crate) enum Phase {
     /// TLS is being agreed upon.
     #[cfg(any(feature = "http", feature = "handshake"))]
     Tls,
-    /// The request is on its way; ends with the head of the answer.
+    /// The request is being sent.
+    #[cfg(feature = "http")]
+    Request,
+    /// The request has left; ends with the head of the answer.
     #[cfg(feature = "http")]
     FirstByte,
     /// The body is being read.
@@ -40,7 +43,7 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    const COUNT: usize = 9;
+    const COUNT: usize = 10;
 
     /// The word for it in outcomes.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -51,6 +54,8 @@ impl Phase {
             Self::Starttls => "starttls",
             #[cfg(any(feature = "http", feature = "handshake"))]
             Self::Tls => "tls",
+            #[cfg(feature = "http")]
+            Self::Request => "request",
             #[cfg(feature = "http")]
             Self::FirstByte => "first_byte",
             #[cfg(feature = "http")]
@@ -87,6 +92,25 @@ impl Stopwatch {
     /// Ends the current phase and begins the next.
     pub(crate) fn enter(&self, next: Phase) {
         self.laps().enter(next, Instant::now());
+    }
+
+    /// A piece of the request has left: if it was the last one, the wait for the answer begins.
+    #[cfg(feature = "http")]
+    pub(crate) fn sent(&self) {
+        let mut laps = self.laps();
+        if matches!(laps.current, Phase::Request | Phase::FirstByte) {
+            laps.current = Phase::Request;
+            laps.enter(Phase::FirstByte, Instant::now());
+        }
+    }
+
+    /// The next piece of the request can't leave yet: the request is still being sent.
+    #[cfg(feature = "http")]
+    pub(crate) fn stalled(&self) {
+        let mut laps = self.laps();
+        if laps.current == Phase::FirstByte {
+            laps.current = Phase::Request;
+        }
     }
 
     /// The phase the probe is in.
@@ -153,6 +177,26 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+
+    #[cfg(feature = "http")]
+    #[tokio::test(start_paused = true)]
+    async fn the_request_lasts_until_its_last_piece_has_left() {
+        let ms = Duration::from_millis;
+        let watch = Stopwatch::start(Phase::Request);
+        for _ in 0..3 {
+            advance(ms(5)).await;
+            watch.sent();
+        }
+        watch.stalled();
+        assert_eq!(watch.current(), Phase::Request);
+        advance(ms(1)).await;
+        watch.sent();
+        advance(ms(7)).await;
+        watch.enter(Phase::Transfer);
+        watch.sent();
+        let outcome = watch.stop().stamp(Outcome::up(""));
+        assert_eq!(outcome.phases[..2], [("request".into(), ms(16)), ("first_byte".into(), ms(7))]);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn phases_that_come_again_add_up_and_sum_up_to_the_latency() {

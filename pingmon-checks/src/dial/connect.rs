@@ -1,10 +1,20 @@
 //! Trying several ways to the same end without waiting for those that stay silent (RFC 8305, "happy eyeballs"): used for
 //! the addresses of a target and for our name servers.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use tokio::time::sleep;
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::sleep,
+};
+
+use crate::fault::{self, Fault};
 
 /// How long an attempt may be silent before the next one joins it.
 pub(super) const HEAD_START: Duration = Duration::from_millis(250);
@@ -37,15 +47,25 @@ where
 
 /// Opens a connection to whichever address answers first. When all fail, a target's fault wins over one of ours.
 #[cfg(any(feature = "handshake", feature = "postgres"))]
-pub(crate) async fn connect(addresses: &[std::net::SocketAddr]) -> Result<tokio::net::TcpStream, crate::fault::Fault> {
-    use crate::fault::{self, Fault};
+pub(crate) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Fault> {
+    connect_from(addresses, None).await
+}
 
-    let faults = match race(addresses.iter().copied().map(tokio::net::TcpStream::connect)).await {
+/// The same, from an address of this machine if one is given.
+pub(crate) async fn connect_from(addresses: &[SocketAddr], source: Option<IpAddr>) -> Result<TcpStream, Fault> {
+    let faults = match race(addresses.iter().copied().map(|address| open(address, source))).await {
         Ok(stream) => return Ok(stream),
         Err(errors) => errors.iter().map(fault::connecting).collect::<Vec<_>>(),
     };
     let theirs = faults.iter().find(|fault| fault.is_down()).or(faults.first());
     Err(theirs.cloned().unwrap_or_else(|| Fault::unknown("dns_failed", "no address to dial")))
+}
+
+async fn open(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(source) = source else { return TcpStream::connect(address).await };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.bind(SocketAddr::new(source, 0))?;
+    socket.connect(address).await
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use pingmon_core::dial::{Destination, DialPolicy};
 
 #[cfg(any(feature = "handshake", feature = "postgres"))]
 pub(crate) use self::connect::connect;
+#[cfg(feature = "http")]
+pub(crate) use self::connect::connect_from;
 use self::resolver::Resolver;
 use crate::fault::Fault;
 

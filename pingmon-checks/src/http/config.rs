@@ -1,6 +1,7 @@
-//! What an `http` monitor may say. Reading only: what it means is worked out in `request` and `expect`.
+//! What an `http` monitor may say. Reading only: what it means is worked out in `request`, `auth`, `transport` and
+//! `expect`.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt, net::IpAddr, path::PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
@@ -9,14 +10,20 @@ use serde::{
     de::{self, value::SeqAccessDeserializer},
 };
 
-use super::expect::config::Expect;
+use super::{
+    auth::config::{Authorization, Login, OAuth2},
+    expect::config::Expect,
+    request::body::Body,
+    transport::config::{Family, HttpVersion, Tls},
+};
 
 /// Most redirects that may be asked for.
 pub(super) const MAX_REDIRECTS: usize = 20;
 /// Most of an answer's body that may be asked for, in bytes after decompression.
 pub(super) const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// One request over a connection of its own, and what its answer has to be.
+/// One request over a connection of its own, and what its answer has to be. In `url`, `query`, `headers` and `body`,
+/// `{{request_id}}` stands for an identifier that is new with each run.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "http")]
@@ -26,22 +33,59 @@ pub(super) struct Config {
     /// The request's method, in capitals; any but `CONNECT`.
     #[serde(default = "get")]
     pub(super) method: String,
-    /// Headers to send, at most 64: `{ accept = "text/html", x-tag = ["a", "b"] }`. Values are kept secret.
+    /// Parameters to add to the URL's query, at most 64: `{ q = "shoes", tag = ["a", "b"] }`. Values are kept secret.
+    #[serde(default)]
+    pub(super) query: BTreeMap<String, Values>,
+    /// Headers to send, at most 64: `{ accept = "text/html", x-tag = ["a", "b"] }`; `host` and `user-agent` as given.
+    /// Values are kept secret.
     #[serde(default)]
     pub(super) headers: BTreeMap<String, Values>,
-    /// The request's body, at most 1 MiB.
-    pub(super) body: Option<String>,
-    /// Most redirects to follow, at most 20; with 0 the redirect itself is the answer. To another
-    /// host, port or scheme, `basic`, `bearer` and the headers `authorization` and `cookie` are not sent on; other
-    /// headers are.
-    #[serde(default = "redirects")]
-    #[schemars(range(max = 20))]
-    pub(super) redirects: usize,
+    /// The request's body, at most 1 MiB: a text, `{ json = … }`, `{ form = … }` or `{ base64 = "…" }`.
+    pub(super) body: Option<Body>,
     /// Credentials for HTTP basic authentication (RFC 7617).
-    pub(super) basic: Option<Basic>,
+    pub(super) basic: Option<Login>,
+    /// Credentials for HTTP digest authentication (RFC 7616) by SHA-512/256, SHA-256 or MD5.
+    pub(super) digest: Option<Login>,
     /// A bearer token (RFC 6750); a secret.
     #[schemars(with = "Option<String>")]
     pub(super) bearer: Option<SecretString>,
+    /// Credentials of another scheme: `{ scheme = "ApiKey", credentials = "…" }`.
+    pub(super) authorization: Option<Authorization>,
+    /// A token fetched by OAuth 2.0 client credentials (RFC 6749), kept and fetched anew before it expires.
+    pub(super) oauth2: Option<OAuth2>,
+    /// Sends a `traceparent` (W3C Trace Context) that is new with each run; a failure's evidence names its trace.
+    #[serde(default)]
+    pub(super) traceparent: bool,
+    /// The version of HTTP to speak; negotiated unless it's given. `"2"` without TLS begins with it unasked.
+    pub(super) http_version: Option<HttpVersion>,
+    /// Most redirects to follow, at most 20; with 0 the redirect itself is the answer. To another host, port or scheme
+    /// no credentials, no client certificate and none but the most common headers are sent on.
+    #[serde(default = "redirects")]
+    #[schemars(range(max = 20))]
+    pub(super) redirects: usize,
+    /// Keeps the connection for the next run. Cheaper, but hides trouble with names, connecting and TLS.
+    #[serde(default)]
+    pub(super) keep_alive: bool,
+    /// What TLS is to do differently.
+    #[serde(default)]
+    pub(super) tls: Tls,
+    /// Goes through a proxy: `http://`, `socks5://` or, letting the proxy resolve names, `socks5h://`, with
+    /// `user:password@` where it asks for them; a secret. No proxy is used unless it's given here.
+    #[schemars(with = "Option<String>")]
+    pub(super) proxy: Option<SecretString>,
+    /// Which addresses to use when the host has both IPv4 and IPv6; unless it's given, what answers first.
+    pub(super) ip_family: Option<Family>,
+    /// Addresses to dial, at most 16, instead of asking what the URL's host resolves to.
+    #[schemars(with = "Vec<String>")]
+    #[serde(default)]
+    pub(super) resolve_to: Vec<IpAddr>,
+    /// Where to connect to, `host:port`, instead of the URL's; `host` and the name in TLS stay the URL's.
+    pub(super) connect_to: Option<String>,
+    /// The path of a Unix socket to connect to instead of the URL's host.
+    pub(super) unix_socket: Option<PathBuf>,
+    /// The address of this machine to connect from.
+    #[schemars(with = "Option<String>")]
+    pub(super) source_address: Option<IpAddr>,
     /// What the answer has to be. Every expectation is judged; one that can't be judged counts as not met.
     #[serde(default)]
     pub(super) expect: Expect,
@@ -50,17 +94,6 @@ pub(super) struct Config {
     #[serde(default = "max_body")]
     #[schemars(range(max = 16_777_216))]
     pub(super) max_body: usize,
-}
-
-/// Credentials for HTTP basic authentication.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Basic {
-    /// The user; without a colon.
-    pub(super) username: String,
-    /// The password; a secret.
-    #[schemars(with = "String")]
-    pub(super) password: SecretString,
 }
 
 fn get() -> String {
@@ -75,7 +108,7 @@ const fn max_body() -> usize {
     1024 * 1024
 }
 
-/// The value of a header, or several to be sent one after the other.
+/// A value, or several to be sent one after the other.
 pub(super) struct Values(pub(super) Vec<SecretString>);
 
 impl<'de> Deserialize<'de> for Values {
@@ -85,7 +118,7 @@ impl<'de> Deserialize<'de> for Values {
             type Value = Values;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a header's value or a list of them")
+                f.write_str("a value (text) or a list of them")
             }
 
             fn visit_str<E: de::Error>(self, value: &str) -> Result<Values, E> {
@@ -102,12 +135,12 @@ impl<'de> Deserialize<'de> for Values {
 
 impl JsonSchema for Values {
     fn schema_name() -> Cow<'static, str> {
-        "HeaderValues".into()
+        "Values".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "the value of a header, or several to be sent one after the other",
+            "description": "a value, or several to be sent one after the other",
             "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
         })
     }

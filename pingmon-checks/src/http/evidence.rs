@@ -1,14 +1,12 @@
 //! What is kept of a run that didn't go well, for people who look for the cause: the head of the answer and the beginning
 //! of its body. Nothing that was sent and no secret that is called one; of URLs the redacted form.
 
-use std::{net::SocketAddr, sync::PoisonError};
-
 use hyper::header::LOCATION;
 use pingmon_core::outcome::Outcome;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{answer::Answer, client::Run, document::Document, redact::Redactor, request::redacted};
+use super::{answer::Answer, document::Document, redact::Redactor, request::redacted, run::Run};
 
 /// Most of a body that is kept, in bytes.
 const EXCERPT: usize = 2 * 1024;
@@ -60,13 +58,12 @@ fn head(answer: &Answer, redactor: &Redactor) -> Map<String, Value> {
 
 /// Adds what was tried when nothing came back.
 pub(super) fn of_attempt(url: &Url, run: &Run, outcome: Outcome) -> Outcome {
-    let addresses = run.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-    let outcome = if addresses.is_empty() {
+    let outcome = if run.addresses.is_empty() {
         outcome
     } else {
-        let port = url.port_or_known_default().unwrap_or_default();
-        let tried = addresses.iter().map(|address| SocketAddr::new(address.ip(), port).to_string());
+        let tried = run.addresses.iter().map(ToString::to_string);
         outcome.evidence("addresses", tried.collect::<Vec<_>>())
     };
+    let url = run.redirects.last().map_or(url, |redirect| &redirect.to);
     outcome.evidence("url", redacted(url))
 }

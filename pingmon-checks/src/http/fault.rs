@@ -1,4 +1,4 @@
-//! What broke inside the HTTP client, read from the chain of causes of its error. Only what no cause explains is
+//! What broke while speaking HTTP or TLS, read from the chain of causes of an error. Only what no cause explains is
 //! called an invalid response.
 
 use std::{error::Error as StdError, io};
@@ -10,28 +10,32 @@ use crate::{
     stopwatch::Phase,
 };
 
-/// The fault behind a client's error that came up in `phase`.
-pub(super) fn of(error: &reqwest::Error, phase: Phase) -> Fault {
-    let mut fallback = None;
-    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
-    let mut last = String::new();
+/// The fault behind hyper's error that came up in `phase`.
+pub(super) fn of(error: &hyper::Error, phase: Phase) -> Fault {
+    let known = of_http(error);
+    let mut cause = error.source();
+    let mut last = error.to_string();
     while let Some(error) = cause {
         if let Some(fault) = certain(error, phase) {
             return fault;
         }
-        if let Some(http) = error.downcast_ref::<hyper::Error>() {
-            fallback = fallback.or_else(|| of_http(http));
-        }
         last = error.to_string();
         cause = error.source();
     }
-    fallback.unwrap_or_else(|| unexplained(phase, &last))
+    known.unwrap_or_else(|| unexplained(phase, &last))
+}
+
+/// The fault behind a handshake that failed.
+pub(super) fn of_handshake(error: &io::Error) -> Fault {
+    certain(error, Phase::Tls).unwrap_or_else(|| unexplained(Phase::Tls, &error.to_string()))
+}
+
+/// The fault behind an established connection that broke.
+pub(super) fn of_wire(error: &io::Error) -> Fault {
+    certain(error, Phase::FirstByte).unwrap_or_else(|| crate::fault::talking(error))
 }
 
 fn certain(error: &(dyn StdError + 'static), phase: Phase) -> Option<Fault> {
-    if let Some(fault) = error.downcast_ref::<Fault>() {
-        return Some(fault.clone());
-    }
     if let Some(tls) = error.downcast_ref::<TlsError>() {
         return Some(fault::tls(tls));
     }
@@ -64,7 +68,7 @@ fn of_http(error: &hyper::Error) -> Option<Fault> {
         Some(Fault::down("response_too_large", "the head of the response has too many or too long headers"))
     } else if error.is_parse() {
         Some(Fault::down("invalid_response", format!("the response isn't HTTP: {error}")))
-    } else if error.is_incomplete_message() {
+    } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
         Some(Fault::down("connection_closed", "the target closed the connection too early"))
     } else {
         None

@@ -1,44 +1,60 @@
 //! The `http` kind: sends one request over a connection of its own and judges the answer.
 //!
-//! What a run does, room by room: `request` is built once, `client` sends it under the dial policy and tells the
-//! stopwatch where it is, `probe` reads the answer within its limits, `expect` judges it, `fault` explains what broke.
+//! What a run does, room by room: `request` is written once and filled in each run, `auth` says who asks, `exchange`
+//! sends it over a `transport` under the dial policy, follows redirects (`redirect`, `cookies`) and reads the answer
+//! within its limits (`decode`); `expect` judges it, `fault` explains what broke, `evidence` is kept for people.
 
 mod answer;
-mod client;
+mod auth;
 mod config;
+mod cookies;
+mod decode;
 mod document;
 mod evidence;
+mod exchange;
 mod expect;
 mod fault;
 mod last_good;
-mod probe;
 mod redact;
+mod redirect;
 mod request;
+mod run;
+mod trace;
+mod transport;
 
 use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
+use hyper::{StatusCode, header::AUTHORIZATION};
 use pingmon_core::{
     check::{Check, CheckContext, CheckKind, Isolation, parse_config},
-    dial::DialPolicy,
+    dial::{DialPolicy, Preset},
     error::{Error, Result},
     outcome::{Outcome, Status},
     time::Timestamp,
     tls,
 };
-use reqwest::{Client, Request};
+use rustls::ClientConfig;
 use schemars::Schema;
 use secrecy::SecretString;
 use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
 
 use self::{
-    client::{RUN, Run},
+    auth::{digest::Digest, oauth2::OAuth2},
     config::{Config, MAX_BODY, MAX_REDIRECTS},
     document::Document,
+    exchange::{Exchange, Sender},
     expect::Expect,
     last_good::LastGood,
-    probe::{Exchange, exchange},
     redact::Redactor,
+    request::{
+        Plan,
+        template::{REQUEST_ID, Variables},
+    },
+    run::Run,
+    transport::Transport,
 };
 use crate::{
     deadline::own_limit,
@@ -46,11 +62,13 @@ use crate::{
     stopwatch::Phase,
 };
 
-/// The `http` kind. Its checks share one client, which keeps no connection, no TLS session and no cookie.
+/// The `http` kind. Its checks share one TLS configuration; none keeps a TLS session or a cookie from run to run.
 #[derive(Debug)]
 pub struct Http {
-    client: Client,
+    tls: ClientConfig,
     dialer: Dialer,
+    /// Whether monitors may go where the dial policy can't look.
+    local: bool,
 }
 
 impl Http {
@@ -67,11 +85,27 @@ impl Http {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_resolver(policy: DialPolicy, resolver: Resolver) -> Result<Self> {
-        Self::with_tls(Dialer::with_resolver(policy, resolver), tls::client_config()?)
+        Ok(Self::with_tls(policy, resolver, tls::client_config()?))
     }
 
-    fn with_tls(dialer: Dialer, tls: rustls::ClientConfig) -> Result<Self> {
-        Ok(Self { client: client::build(&dialer, tls)?, dialer })
+    fn with_tls(policy: DialPolicy, resolver: Resolver, tls: ClientConfig) -> Self {
+        Self { tls, local: policy.preset == Preset::Open, dialer: Dialer::with_resolver(policy, resolver) }
+    }
+
+    fn sender(&self, config: &mut Config) -> Result<Sender> {
+        let digest = config.digest.take().map(|login| Digest::new(login.username, login.password));
+        let transport = Transport::compile(config, &self.dialer, self.local, &self.tls)?;
+        Ok(Sender { transport, digest, redirects: config.redirects, max_body: config.max_body })
+    }
+
+    fn oauth2(&self, config: &auth::config::OAuth2) -> Result<OAuth2> {
+        let within = |error| match error {
+            Error::Config { field, reason } if field == "url" => Error::config("oauth2.token_url", reason),
+            other => other,
+        };
+        let mut request: Config = parse_config(&OAuth2::config(config)?)?;
+        let sender = self.sender(&mut request)?;
+        OAuth2::new(&Plan::compile(&mut request, None).map_err(within)?, sender)
     }
 }
 
@@ -85,19 +119,21 @@ impl CheckKind for Http {
     }
 
     fn build(&self, config: &Value) -> Result<Arc<dyn Check>> {
-        let config: Config = parse_config(config)?;
+        let mut config: Config = parse_config(config)?;
         at_most("redirects", config.redirects, MAX_REDIRECTS)?;
         at_most("max_body", config.max_body, MAX_BODY)?;
-        let request = request::build(&self.client, &config)?;
-        if let Some(address) = client::literal(request.url()) {
-            self.dialer.vet(address).map_err(|fault| Error::config("url", fault.to_string()))?;
-        }
+        let authorization = auth::header(&config)?;
+        let redactor = Redactor::new(secrets(&config))?;
+        let oauth2 = config.oauth2.take().map(|config| self.oauth2(&config)).transpose()?;
+        let sender = self.sender(&mut config)?;
+        let plan = Plan::compile(&mut config, authorization)?;
+        sender.transport.vet("url", &plan.request(&Variables::fresh())?.url)?;
         Ok(Arc::new(HttpCheck {
-            client: self.client.clone(),
-            request,
-            redirects: config.redirects,
-            max_body: config.max_body,
-            redactor: Redactor::new(secrets(&config))?,
+            plan,
+            sender,
+            oauth2,
+            traceparent: config.traceparent,
+            redactor,
             expect: Expect::compile(config.expect, config.redirects)?,
             last_good: LastGood::default(),
         }))
@@ -117,17 +153,19 @@ fn at_most(field: &str, given: usize, most: usize) -> Result<()> {
 
 /// What is sent that nobody is to see again.
 fn secrets(config: &Config) -> Vec<SecretString> {
-    let password = config.basic.iter().map(|basic| &basic.password);
-    let headers = config.headers.iter().filter(|(name, _)| redact::names_a_secret(name));
-    let headers = headers.flat_map(|(_, values)| &values.0);
-    password.chain(&config.bearer).chain(headers).cloned().collect()
+    let passwords = config.basic.iter().chain(&config.digest).map(|login| &login.password);
+    let credentials = config.authorization.iter().map(|authorization| &authorization.credentials);
+    let tokens = config.bearer.iter().chain(config.oauth2.iter().map(|oauth2| &oauth2.client_secret));
+    let named = config.headers.iter().chain(&config.query).filter(|(name, _)| redact::names_a_secret(name));
+    let named = named.flat_map(|(_, values)| &values.0);
+    passwords.chain(credentials).chain(tokens).chain(named).cloned().collect()
 }
 
 struct HttpCheck {
-    client: Client,
-    request: Request,
-    redirects: usize,
-    max_body: usize,
+    plan: Plan,
+    sender: Sender,
+    oauth2: Option<OAuth2>,
+    traceparent: bool,
     redactor: Redactor,
     expect: Expect,
     last_good: LastGood,
@@ -136,24 +174,52 @@ struct HttpCheck {
 #[async_trait]
 impl Check for HttpCheck {
     async fn run(&self, cx: &CheckContext) -> Result<Outcome> {
-        let request = self.request.try_clone().ok_or_else(|| Error::probe("the request can't be sent twice"))?;
-        let literal = client::literal(request.url()).is_some();
-        let run = Run::start(if literal { Phase::Connect } else { Phase::Dns }, request.url(), self.redirects);
-        let limit = own_limit(cx.timeout);
-        let exchange = exchange(&self.client, request, &run, self.max_body, limit);
-        let exchange = RUN.scope(Arc::clone(&run), exchange).await;
-        Ok(self.conclude(exchange, &run, cx.started_at))
+        let deadline = Instant::now() + own_limit(cx.timeout);
+        loop {
+            let variables = Variables::fresh();
+            let mut request = self.plan.request(&variables)?;
+            let mut kept_token = None;
+            if let Some(oauth2) = &self.oauth2 {
+                match oauth2.token(deadline - Instant::now(), cx.started_at).await {
+                    Ok(token) => {
+                        request.headers.insert(AUTHORIZATION, token.header);
+                        kept_token = (!token.fresh).then_some(oauth2);
+                    }
+                    Err(fault) => return Ok(fault.outcome().evidence("phase", "token")),
+                }
+            }
+            let trace = self.traceparent.then(|| trace::begin(&mut request));
+            let url = request.url.clone();
+            let mut run = Run::start(self.sender.transport.first_phase(&url), cx.started_at);
+            let exchange = self.sender.exchange(request, &mut run, deadline - Instant::now()).await;
+            // A token that was good until now may have been revoked: once more with a new one.
+            if let (Some(oauth2), Exchange::Complete(answer)) = (kept_token, &exchange)
+                && answer.status == StatusCode::UNAUTHORIZED
+            {
+                oauth2.forget();
+                continue;
+            }
+            let mut outcome = self.conclude(exchange, &url, &run, cx.started_at);
+            if outcome.status != Status::Up {
+                let request_id = variables.get(REQUEST_ID).filter(|_| self.plan.varies()).map(str::to_owned);
+                for (name, id) in [("request_id", request_id), ("trace_id", trace)] {
+                    if let Some(id) = id {
+                        outcome = outcome.evidence(name, id);
+                    }
+                }
+            }
+            return Ok(outcome);
+        }
     }
 }
 
 impl HttpCheck {
-    fn conclude(&self, exchange: Exchange, run: &Run, started_at: Timestamp) -> Outcome {
+    fn conclude(&self, exchange: Exchange, url: &Url, run: &Run, started_at: Timestamp) -> Outcome {
         let phase = run.watch.current();
         let timing = run.watch.stop();
         let mut outcome = match exchange {
             _ if self.expect.invert => inverted(exchange, phase),
-            Exchange::Complete(mut answer) => {
-                answer.timing = timing;
+            Exchange::Complete(answer) => {
                 let mut outcome = Outcome::up(answer.status.to_string());
                 let body = Document::new(&answer);
                 let now = started_at + timing.total;
@@ -171,7 +237,7 @@ impl HttpCheck {
                 let outcome = self.last_good.compare(answer.as_ref(), &timing, outcome);
                 match answer {
                     Some(answer) => evidence::of_answer(&answer, &self.redactor, outcome),
-                    None => evidence::of_attempt(self.request.url(), run, outcome),
+                    None => evidence::of_attempt(url, run, outcome),
                 }
             }
         };
@@ -261,13 +327,13 @@ mod tests {
                 .collect::<Vec<_>>()
         });
         let check =
-            Http::with_tls(Dialer::new(DialPolicy::open()), client).unwrap().build(&json!({ "url": url })).unwrap();
+            Http::with_tls(DialPolicy::open(), Resolver::system(), client).build(&json!({ "url": url })).unwrap();
         let cx = CheckContext::new(MonitorId::new(), "test", Timestamp::default(), Duration::from_secs(5));
         for _ in 0..2 {
             let outcome = check.run(&cx).await.unwrap();
             assert_eq!(outcome.status, Status::Up, "{outcome:?}");
             let phases: Vec<_> = outcome.phases.iter().map(|(name, _)| name.as_ref()).collect();
-            assert_eq!(phases, ["dns", "connect", "tls", "first_byte", "transfer"]);
+            assert_eq!(phases, ["dns", "connect", "tls", "request", "first_byte", "transfer"]);
         }
         assert_eq!(server.join().unwrap(), [Some(rustls::HandshakeKind::Full); 2]);
     }

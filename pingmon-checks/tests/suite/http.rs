@@ -34,11 +34,11 @@ async fn a_good_answer_is_up_with_phases_that_sum_up_to_the_latency() {
     let outcome = run(json!({ "url": server.url("/health"), "expect": expect })).await;
     assert_eq!((outcome.status, outcome.message.as_str()), (Status::Up, "200 OK"));
     assert!(outcome.failed.is_empty() && outcome.evidence.is_empty());
-    assert_eq!(phases(&outcome), ["connect", "first_byte", "transfer"]);
+    assert_eq!(phases(&outcome), ["connect", "request", "first_byte", "transfer"]);
     assert_eq!(outcome.latency.unwrap(), outcome.phases.iter().map(|(_, spent)| *spent).sum::<Duration>());
 
     let named = run(json!({ "url": format!("http://localhost:{}/", server.address.port()) })).await;
-    assert_eq!(phases(&named), ["dns", "connect", "first_byte", "transfer"]);
+    assert_eq!(phases(&named), ["dns", "connect", "request", "first_byte", "transfer"]);
 }
 
 #[tokio::test]
@@ -170,6 +170,7 @@ fn what_cannot_be_checked_is_refused_when_the_check_is_built() {
         (json!({ "url": "http://[::ffff:169.254.169.254]/" }), "invalid url: the dial policy forbids"),
         (json!({ "url": "http://a.example", "redirects": 21 }), "invalid redirects: 21 is more than 20"),
         (json!({ "url": "http://a.example", "max_body": 1_000_000_000 }), "invalid max_body"),
+        (json!({ "url": "http://0xa9fea9fe/" }), "invalid url: the dial policy forbids 169.254.169.254"),
         (json!({ "url": "http://a.example", "expect": { "statuses": [] } }), "invalid expect.statuses"),
         (json!({}), "missing field `url`"),
         (json!(null), "invalid config"),

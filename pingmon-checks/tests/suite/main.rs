@@ -12,11 +12,17 @@ mod dial;
 #[cfg(feature = "dns")]
 mod dns;
 #[cfg(feature = "http")]
+mod echo;
+#[cfg(feature = "http")]
 mod expect;
 #[cfg(feature = "http")]
 mod hostile;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
+mod http_route;
+#[cfg(feature = "http")]
+mod http_sending;
 #[cfg(all(feature = "http", feature = "tcp"))]
 mod memory;
 #[cfg(any(feature = "http", feature = "tcp"))]
