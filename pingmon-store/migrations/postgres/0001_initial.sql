@@ -24,7 +24,8 @@ CREATE TABLE {schema}.sessions (
     lateness    bigint      NOT NULL,
     joined_at   timestamptz NOT NULL,
     lease_until timestamptz NOT NULL,
-    ended       boolean     NOT NULL DEFAULT false
+    ended       boolean     NOT NULL DEFAULT false,
+    freed       boolean     NOT NULL DEFAULT false -- once it has ended: that nothing names it any more
 );
 
 -- What a person decided about a monitor: wide, seldom written.
@@ -77,7 +78,7 @@ CREATE TABLE {schema}.schedule (
     due      timestamptz GENERATED ALWAYS AS (CASE WHEN owner IS NULL AND active THEN slot END) STORED
 ) WITH (fillfactor = 60);
 CREATE INDEX schedule_free ON {schema}.schedule (kind, due) WHERE due IS NOT NULL;
-CREATE INDEX schedule_owner ON {schema}.schedule (owner) WHERE owner IS NOT NULL;
+CREATE INDEX schedule_owner ON {schema}.schedule (owner, monitor) WHERE owner IS NOT NULL;
 
 -- Monitors that were deleted and whose results, which nobody can read any more, are still to be removed piece by piece.
 CREATE TABLE {schema}.deleted (

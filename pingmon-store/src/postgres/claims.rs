@@ -27,6 +27,9 @@ use super::{
 };
 use crate::error;
 
+/// Most monitors released in one transaction, so that it ends in time.
+const MAX_RELEASED: usize = 2_000;
+
 #[async_trait]
 impl Claims for PgStore {
     async fn renew(&self, info: &SessionInfo, ttl: Duration) -> Result<Renewal> {
@@ -62,11 +65,14 @@ impl Claims for PgStore {
     }
 
     async fn release(&self, session: SessionId, monitors: &[MonitorId]) -> Result<()> {
-        let monitors = uuids(monitors);
-        let released = self.write("release monitors", move |mut tx| {
-            Box::pin(async move { give_up(&mut tx, session, monitors).await })
-        });
-        released.await
+        for some in monitors.chunks(MAX_RELEASED) {
+            let some = uuids(some);
+            let released = self.write("release monitors", move |mut tx| {
+                Box::pin(async move { give_up(&mut tx, session, some).await })
+            });
+            released.await?;
+        }
+        Ok(())
     }
 
     async fn lost(&self, session: SessionId, monitors: &[(MonitorId, i64)]) -> Result<Vec<MonitorId>> {

@@ -53,7 +53,7 @@ const REMOVE_INCIDENTS: &str = "DELETE FROM {schema}.incidents WHERE id = ANY(AR
 const REMOVE_DELIVERIES: &str = "DELETE FROM {schema}.deliveries WHERE id = ANY(ARRAY(
     SELECT id FROM {schema}.deliveries WHERE state <> 'pending' AND at < $1 LIMIT $2))";
 const REMOVE_SESSIONS: &str = "DELETE FROM {schema}.sessions WHERE id = ANY(ARRAY(
-    SELECT id FROM {schema}.sessions WHERE ended AND lease_until <= $1 LIMIT $2))";
+    SELECT id FROM {schema}.sessions WHERE freed AND lease_until <= $1 LIMIT $2))";
 
 const REMOVE_DELETED: &str = "WITH gone AS MATERIALIZED (
         SELECT r.monitor, r.slot FROM {schema}.deleted d CROSS JOIN LATERAL (

@@ -33,14 +33,19 @@ pub(super) async fn hold(tx: &mut Transaction<'_>, session: SessionId) -> error:
     now.map(Timestamp::from).ok_or_else(|| Error::SessionEnded.into())
 }
 
-// A session whose work is being stored is left to the next one who looks.
+/// Most monitors freed in one transaction: freeing 100,000 at once takes longer than a statement may, and would fail
+/// again with everybody who tries.
+const MAX_FREED: u64 = 2_000;
+
+// A session whose work is being stored, or that somebody else is freeing, is left to the next one who looks.
 const END_EXPIRED: &str = "WITH expired AS MATERIALIZED (
-        SELECT id FROM {schema}.sessions WHERE NOT ended AND lease_until <= {schema}.clock() FOR UPDATE SKIP LOCKED)
+        SELECT id FROM {schema}.sessions WHERE NOT freed AND lease_until <= {schema}.clock() FOR UPDATE SKIP LOCKED)
     UPDATE {schema}.sessions s SET ended = true FROM expired WHERE s.id = expired.id RETURNING s.id";
 
-/// Ends the sessions whose lease ran out: before whatever asks what nobody owns.
-pub(super) async fn end_expired(tx: &mut Transaction<'_>) -> error::Result<()> {
-    let ended: Vec<Uuid> = tx.values(END_EXPIRED).fetch_all(tx.conn()).await?;
+/// Ends the sessions whose lease ran out and frees what those that have ended own, some of it at a time: before whatever
+/// asks what nobody owns. Answers whether nothing is left to free.
+pub(super) async fn end_expired(tx: &mut Transaction<'_>) -> error::Result<bool> {
+    let ended = tx.values(END_EXPIRED).fetch_all(tx.conn()).await?;
     free(tx, ended).await
 }
 
@@ -49,19 +54,30 @@ const END: &str = "WITH ending AS MATERIALIZED (
     UPDATE {schema}.sessions s SET ended = true, lease_until = least(s.lease_until, {schema}.clock())
     FROM ending WHERE s.id = ending.id RETURNING s.id";
 
+// Along the key of owner and monitor: rows are locked in the order in which everybody locks them.
 const FREE_MONITORS: &str = "WITH owned AS MATERIALIZED (
-        SELECT monitor FROM {schema}.schedule WHERE owner = ANY($1) ORDER BY monitor FOR UPDATE)
+        SELECT monitor FROM {schema}.schedule WHERE owner = $1 ORDER BY monitor LIMIT $2 FOR UPDATE)
     UPDATE {schema}.schedule s SET owner = NULL FROM owned WHERE s.monitor = owned.monitor";
 const FREE_DELIVERIES: &str =
     "UPDATE {schema}.deliveries SET taken_by = NULL WHERE state = 'pending' AND taken_by = ANY($1)";
+const FREED: &str = "UPDATE {schema}.sessions SET freed = true WHERE id = $1";
 
-/// Frees all that names sessions which have ended.
-async fn free(tx: &mut Transaction<'_>, ended: Vec<Uuid>) -> error::Result<()> {
-    if !ended.is_empty() {
-        tx.query(FREE_MONITORS).bind(&ended).execute(tx.conn()).await?;
-        tx.query(FREE_DELIVERIES).bind(&ended).execute(tx.conn()).await?;
+/// Frees what names sessions that have ended, and whose rows are locked; answers whether that was all.
+async fn free(tx: &mut Transaction<'_>, ended: Vec<Uuid>) -> error::Result<bool> {
+    if ended.is_empty() {
+        return Ok(true);
     }
-    Ok(())
+    tx.query(FREE_DELIVERIES).bind(&ended).execute(tx.conn()).await?;
+    let mut room = MAX_FREED;
+    for session in ended {
+        let free = tx.query(FREE_MONITORS).bind(session).bind(room.cast_signed());
+        room -= free.execute(tx.conn()).await?.rows_affected();
+        if room == 0 {
+            return Ok(false);
+        }
+        tx.query(FREED).bind(session).execute(tx.conn()).await?;
+    }
+    Ok(true)
 }
 
 // A row that has ended stays as it is: the statement then changes nothing.
@@ -95,13 +111,18 @@ pub(super) async fn renew(store: &PgStore, info: &SessionInfo, ttl: Duration) ->
 }
 
 pub(super) async fn leave(store: &PgStore, session: SessionId) -> Result<()> {
-    let left = store.write("end the session", move |mut tx| {
+    const ACTION: &str = "end the session";
+    let left = store.write(ACTION, move |mut tx| {
         Box::pin(async move {
-            let ended: Vec<Uuid> = tx.values(END).bind(*session.as_uuid()).fetch_all(tx.conn()).await?;
+            let ended = tx.values(END).bind(*session.as_uuid()).fetch_all(tx.conn()).await?;
             free(&mut tx, ended).await
         })
     });
-    left.await
+    let mut is_free = left.await?;
+    while !is_free {
+        is_free = store.write(ACTION, |mut tx| Box::pin(async move { end_expired(&mut tx).await })).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn sessions(store: &PgStore) -> Result<Vec<Session>> {

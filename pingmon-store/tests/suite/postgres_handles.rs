@@ -146,6 +146,27 @@ async fn a_batch_that_has_a_monitor_twice_is_stored_in_its_order() {
 }
 
 #[tokio::test]
+async fn what_a_session_leaves_is_freed_in_parts_that_a_statement_has_time_for() {
+    const MONITORS: usize = 5_000;
+    let place = Place::new().await;
+    let store = place.open().await;
+    add(&store, MONITORS).await;
+    let (dead, living) = (SessionId::new(), SessionId::new());
+    renew(&store, dead).await;
+    assert_eq!(claim(&store, dead, MONITORS).await.len(), MONITORS);
+    store.renew(&SessionInfo::new(dead, "host", "1.0.0", 1), Duration::from_millis(1)).await.unwrap();
+    renew(&store, living).await;
+    let mut taken = Vec::new();
+    while taken.iter().sum::<usize>() < MONITORS {
+        taken.push(claim(&store, living, MONITORS).await.len());
+    }
+    assert_eq!(taken, [2_000, 2_000, 1_000]);
+    store.leave(living).await.unwrap();
+    assert_eq!(place.count("SELECT count(*) FROM {schema}.schedule WHERE owner IS NOT NULL").await, 0);
+    assert_eq!(place.count("SELECT count(*) FROM {schema}.sessions WHERE NOT freed").await, 0);
+}
+
+#[tokio::test]
 async fn statistics_from_before_the_claims_send_no_batch_through_all_monitors() {
     const MONITORS: usize = 3_000;
     const BATCH: usize = 300;
