@@ -52,9 +52,8 @@ impl NameServer {
     where
         F: Fn(&str, RecordType) -> Reply + Send + Sync + 'static,
     {
-        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (udp, tcp) = bind().await;
         let address = udp.local_addr().unwrap();
-        let tcp = TcpListener::bind(address).await.unwrap();
         let (say, asked) = (Arc::new(say), Arc::new(AtomicUsize::new(0)));
         let mut tasks = JoinSet::new();
         let (count, over_udp) = (Arc::clone(&asked), Arc::clone(&say));
@@ -93,6 +92,16 @@ impl NameServer {
     /// Questions over UDP so far.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
+    }
+}
+
+/// A port that is free for both: one that is for UDP may be in use for TCP.
+async fn bind() -> (UdpSocket, TcpListener) {
+    loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
+            return (udp, tcp);
+        }
     }
 }
 
