@@ -48,7 +48,7 @@ use self::{
     exchange::{Exchange, Sender},
     expect::Expect,
     last_good::LastGood,
-    redact::Redactor,
+    redact::{Named, Redactor},
     request::{
         Plan,
         template::{REQUEST_ID, Variables},
@@ -65,10 +65,11 @@ use crate::{
 /// The `http` kind. Its checks share one TLS configuration; none keeps a TLS session or a cookie from run to run.
 #[derive(Debug)]
 pub struct Http {
-    tls: ClientConfig,
+    tls: Arc<ClientConfig>,
     dialer: Dialer,
     /// Whether monitors may go where the dial policy can't look.
     local: bool,
+    secrets: Named,
 }
 
 impl Http {
@@ -85,11 +86,17 @@ impl Http {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_resolver(policy: DialPolicy, resolver: Resolver) -> Result<Self> {
-        Ok(Self::with_tls(policy, resolver, tls::client_config()?))
+        Self::with_tls(policy, resolver, tls::client_config()?)
     }
 
-    fn with_tls(policy: DialPolicy, resolver: Resolver, tls: ClientConfig) -> Self {
-        Self { tls, local: policy.preset == Preset::Open, dialer: Dialer::with_resolver(policy, resolver) }
+    fn with_tls(policy: DialPolicy, resolver: Resolver, tls: ClientConfig) -> Result<Self> {
+        let local = policy.preset == Preset::Open;
+        Ok(Self {
+            tls: transport::tls::usual(tls),
+            local,
+            dialer: Dialer::with_resolver(policy, resolver),
+            secrets: Named::new()?,
+        })
     }
 
     fn sender(&self, config: &mut Config) -> Result<Sender> {
@@ -123,7 +130,7 @@ impl CheckKind for Http {
         at_most("redirects", config.redirects, MAX_REDIRECTS)?;
         at_most("max_body", config.max_body, MAX_BODY)?;
         let authorization = auth::header(&config)?;
-        let redactor = Redactor::new(secrets(&config))?;
+        let redactor = Redactor::new(self.secrets.clone(), secrets(&config));
         let oauth2 = config.oauth2.take().map(|config| self.oauth2(&config)).transpose()?;
         let sender = self.sender(&mut config)?;
         let plan = Plan::compile(&mut config, authorization)?;
@@ -326,8 +333,10 @@ mod tests {
                 })
                 .collect::<Vec<_>>()
         });
-        let check =
-            Http::with_tls(DialPolicy::open(), Resolver::system(), client).build(&json!({ "url": url })).unwrap();
+        let check = Http::with_tls(DialPolicy::open(), Resolver::system(), client)
+            .unwrap()
+            .build(&json!({ "url": url }))
+            .unwrap();
         let cx = CheckContext::new(MonitorId::new(), "test", Timestamp::default(), Duration::from_secs(5));
         for _ in 0..2 {
             let outcome = check.run(&cx).await.unwrap();

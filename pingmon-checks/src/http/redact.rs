@@ -1,6 +1,6 @@
 //! Takes secrets out of what is kept of a run: what we sent, and what a name next to it calls a secret.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use hyper::header::{HeaderName, HeaderValue, SET_COOKIE};
 use pingmon_core::{
@@ -21,26 +21,35 @@ const NAMED: &str = concat!(
     r#"[\w.-]*["']?\s*[:=]\s*["']?)((?:bearer\s+|basic\s+|digest\s+)?[^\s"'&,;<>{}\[\]]+)"#,
 );
 
+/// Finds what a name next to it calls a secret. All checks share one: it takes 150 KiB.
+#[derive(Clone, Debug)]
+pub(super) struct Named(Arc<Regex>);
+
+impl Named {
+    /// # Errors
+    /// [`Error::Probe`], which only a slip in the pattern above can bring about.
+    pub(super) fn new() -> Result<Self> {
+        let named = Regex::new(NAMED).map_err(|error| Error::probe(error.to_string()))?;
+        Ok(Self(Arc::new(named)))
+    }
+}
+
 /// Knows the secrets of one check.
 pub(super) struct Redactor {
     sent: Box<[SecretString]>,
-    named: Regex,
+    named: Named,
 }
 
 impl Redactor {
     /// One that knows what is `sent`.
-    ///
-    /// # Errors
-    /// [`Error::Probe`], which only a slip in the pattern above can bring about.
-    pub(super) fn new(sent: impl IntoIterator<Item = SecretString>) -> Result<Self> {
+    pub(super) fn new(named: Named, sent: impl IntoIterator<Item = SecretString>) -> Self {
         let long_enough = |secret: &SecretString| secret.expose_secret().len() >= SHORTEST;
-        let named = Regex::new(NAMED).map_err(|error| Error::probe(error.to_string()))?;
-        Ok(Self { sent: sent.into_iter().filter(long_enough).collect(), named })
+        Self { sent: sent.into_iter().filter(long_enough).collect(), named }
     }
 
     /// A text from outside, without secrets.
     pub(super) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut clean = self.named.replace_all(text, concat!("${1}", "…"));
+        let mut clean = self.named.0.replace_all(text, concat!("${1}", "…"));
         for secret in &self.sent {
             if clean.contains(secret.expose_secret()) {
                 clean = clean.replace(secret.expose_secret(), TAKEN_OUT).into();
@@ -100,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_was_sent_and_what_is_called_a_secret_is_taken_out() {
-        let redactor = Redactor::new(["t0ps3cret".into(), "abc".into()]).unwrap();
+        let redactor = Redactor::new(Named::new().unwrap(), ["t0ps3cret".into(), "abc".into()]);
         for (text, clean) in [
             ("hello t0ps3cret, abc", "hello …, abc"),
             (r#"{"access_token":"xyz","id":7,"Password": "p w"}"#, r#"{"access_token":"…","id":7,"Password": "… w"}"#),
@@ -115,7 +124,7 @@ mod tests {
 
     #[test]
     fn of_a_cookie_only_the_name_stays() {
-        let redactor = Redactor::new([]).unwrap();
+        let redactor = Redactor::new(Named::new().unwrap(), []);
         let shown = |name: &'static str, value: &'static str| {
             redactor.header(&HeaderName::from_static(name), &HeaderValue::from_static(value))
         };

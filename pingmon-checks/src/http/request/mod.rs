@@ -170,7 +170,7 @@ fn url(text: &str) -> Result<Url> {
 fn headers(config: &BTreeMap<String, Values>) -> Result<Vec<(HeaderName, SecretString)>> {
     let mut headers = Vec::new();
     for (name, values) in config {
-        let field = format!("headers.{name}");
+        let field = format!("headers.{}", name.escape_debug());
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| Error::config(&field, "it isn't a header's name; write letters, digits and `-`"))?;
         if FRAMING.contains(&name) {

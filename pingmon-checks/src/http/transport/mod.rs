@@ -3,15 +3,15 @@
 
 pub(super) mod config;
 pub(super) mod connection;
+pub(super) mod tls;
 
 mod identity;
 mod proxy;
 mod route;
-mod tls;
 mod wire;
 mod work;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pingmon_core::error::{Error, Result};
 use rustls::ClientConfig;
@@ -46,7 +46,7 @@ impl Transport {
     ///
     /// # Errors
     /// [`Error::Config`] naming what can't be used.
-    pub(super) fn compile(config: &mut Config, dialer: &Dialer, local: bool, base: &ClientConfig) -> Result<Self> {
+    pub(super) fn compile(config: &mut Config, dialer: &Dialer, local: bool, base: &Arc<ClientConfig>) -> Result<Self> {
         Ok(Self {
             route: Route::compile(config, dialer, local)?,
             tls: Tls::compile(base, &config.tls, config.http_version)?,

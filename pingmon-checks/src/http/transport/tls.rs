@@ -36,29 +36,45 @@ pub(super) struct Tls {
     server_name: Option<ServerName<'static>>,
 }
 
+/// What checks have in common: a choice of protocol, and no session that is resumed: that hides a swapped certificate.
+pub(in crate::http) fn usual(mut tls: ClientConfig) -> Arc<ClientConfig> {
+    tls.resumption = Resumption::disabled();
+    tls.alpn_protocols = vec![H2.to_vec(), HTTP_11.to_vec()];
+    Arc::new(tls)
+}
+
+fn varied(base: &ClientConfig, config: &config::Tls, version: Option<HttpVersion>) -> Result<ClientConfig> {
+    let (mut tls, provider) = (base.clone(), Arc::clone(base.crypto_provider()));
+    match version {
+        None => {}
+        Some(HttpVersion::Http11) => tls.alpn_protocols = vec![HTTP_11.to_vec()],
+        Some(HttpVersion::Http2) => tls.alpn_protocols = vec![H2.to_vec()],
+    }
+    match (&config.ca, config.verify) {
+        (Some(_), Some(false)) => {
+            return Err(Error::config("tls.ca", "it is of no use with verify = false; keep one of them"));
+        }
+        (Some(ca), _) => tls.dangerous().set_certificate_verifier(trusting(ca, &provider)?),
+        (None, Some(false)) => tls.dangerous().set_certificate_verifier(Arc::new(Unverified(provider))),
+        (None, _) => {}
+    }
+    Ok(tls)
+}
+
 impl Tls {
-    /// Varies `base` by what the config says. Sessions are never resumed: a resumed one hides a swapped certificate.
+    /// Varies `base` by what the config says; what says nothing shares it.
     ///
     /// # Errors
     /// [`Error::Config`] naming what can't be used.
-    pub(super) fn compile(base: &ClientConfig, config: &config::Tls, version: Option<HttpVersion>) -> Result<Self> {
-        let mut elsewhere = base.clone();
-        elsewhere.resumption = Resumption::disabled();
-        elsewhere.alpn_protocols = match version {
-            None => vec![H2.to_vec(), HTTP_11.to_vec()],
-            Some(HttpVersion::Http11) => vec![HTTP_11.to_vec()],
-            Some(HttpVersion::Http2) => vec![H2.to_vec()],
+    pub(super) fn compile(
+        base: &Arc<ClientConfig>,
+        config: &config::Tls,
+        version: Option<HttpVersion>,
+    ) -> Result<Self> {
+        let elsewhere = match (&config.ca, config.verify, version) {
+            (None, None | Some(true), None) => Arc::clone(base),
+            _ => Arc::new(varied(base, config, version)?),
         };
-        let provider = Arc::clone(base.crypto_provider());
-        match (&config.ca, config.verify) {
-            (Some(_), Some(false)) => {
-                return Err(Error::config("tls.ca", "it is of no use with verify = false; keep one of them"));
-            }
-            (Some(ca), _) => elsewhere.dangerous().set_certificate_verifier(trusting(ca, &provider)?),
-            (None, Some(false)) => elsewhere.dangerous().set_certificate_verifier(Arc::new(Unverified(provider))),
-            (None, _) => {}
-        }
-        let elsewhere = Arc::new(elsewhere);
         let home = match identity::of(config, base.crypto_provider())? {
             Some(resolver) => {
                 let mut home = ClientConfig::clone(&elsewhere);
