@@ -131,7 +131,7 @@ impl CheckKind for Http {
         at_most("max_body", config.max_body, MAX_BODY)?;
         let authorization = auth::header(&config)?;
         let redactor = Redactor::new(self.secrets.clone(), secrets(&config));
-        let oauth2 = config.oauth2.take().map(|config| self.oauth2(&config)).transpose()?;
+        let oauth2 = config.oauth2.take().map(|config| self.oauth2(&config).map(Box::new)).transpose()?;
         let sender = self.sender(&mut config)?;
         let plan = Plan::compile(&mut config, authorization)?;
         sender.transport.vet("url", &plan.request(&Variables::fresh())?.url)?;
@@ -171,7 +171,7 @@ fn secrets(config: &Config) -> Vec<SecretString> {
 struct HttpCheck {
     plan: Plan,
     sender: Sender,
-    oauth2: Option<OAuth2>,
+    oauth2: Option<Box<OAuth2>>,
     traceparent: bool,
     redactor: Redactor,
     expect: Expect,

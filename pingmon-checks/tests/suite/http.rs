@@ -12,7 +12,10 @@ use pingmon_core::{
 };
 use serde_json::{Value, json};
 
-use crate::server::{Server, ok};
+use crate::{
+    memory,
+    server::{Server, ok},
+};
 
 pub(crate) async fn run_under(policy: DialPolicy, config: &Value, timeout: Duration) -> Outcome {
     let check = Http::new(policy).unwrap().build(config).unwrap();
@@ -190,4 +193,19 @@ fn every_kind_has_a_schema_that_describes_all_its_fields() {
             assert!(field.get("description").is_some(), "{}.{name} has no description: {field}", kind.name());
         }
     }
+}
+
+#[test]
+fn a_hundred_thousand_checks_fit_into_300_mb() {
+    const CHECKS: usize = 100;
+    let kind = Http::new(DialPolicy::open()).unwrap();
+    let config =
+        json!({ "url": "http://shop.example/", "expect": { "body": [{ "json": "$.status", "equals": "ok" }] } });
+    // What all have in common is there after the first.
+    let _first = kind.build(&config).unwrap();
+    let before = memory::start();
+    let checks: Vec<_> = (0..CHECKS).map(|_| kind.build(&config).unwrap()).collect();
+    let each = memory::peak_since(before) / CHECKS;
+    drop(checks);
+    assert!(each <= 3_000, "{each} bytes a check");
 }

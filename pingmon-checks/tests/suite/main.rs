@@ -23,7 +23,7 @@ mod http;
 mod http_route;
 #[cfg(feature = "http")]
 mod http_sending;
-#[cfg(all(feature = "http", feature = "tcp"))]
+#[cfg(feature = "http")]
 mod memory;
 #[cfg(any(feature = "http", feature = "tcp"))]
 mod nameserver;

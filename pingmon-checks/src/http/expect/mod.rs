@@ -41,18 +41,18 @@ const MAX_RULES: usize = 64;
 /// Most of a found value that is shown, in characters.
 const MAX_SHOWN: usize = 200;
 
-/// The compiled expectations of one check.
+/// The compiled expectations of one check. What few have is boxed: there may be a hundred thousand.
 pub(super) struct Expect {
     status: StatusRule,
     headers: Box<[HeaderRule]>,
     body: Box<[BodyRule]>,
     latency: Option<Latency>,
-    phases: Option<PhaseLatencies>,
-    protocol: Option<TextRule>,
-    redirects: Option<RedirectRule>,
-    url: Option<TextRule>,
-    tls: Option<TlsRule>,
-    security_headers: Option<SecurityHeaders>,
+    phases: Option<Box<PhaseLatencies>>,
+    protocol: Option<Box<TextRule>>,
+    redirects: Option<Box<RedirectRule>>,
+    url: Option<Box<TextRule>>,
+    tls: Option<Box<TlsRule>>,
+    security_headers: Option<Box<SecurityHeaders>>,
     /// Whether the target must not be reachable.
     pub(super) invert: bool,
 }
@@ -88,12 +88,12 @@ impl Expect {
                 .collect::<Result<_>>()?,
             body: body.map(|(n, rule)| BodyRule::compile(&format!("body[{n}]"), rule)).collect::<Result<_>>()?,
             latency: config.latency,
-            phases: config.phases,
-            protocol: config.protocol.map(|wanted| TextRule::compile("protocol", wanted)).transpose()?,
-            redirects: config.redirects.map(RedirectRule::compile).transpose()?,
-            url: config.url.map(|wanted| TextRule::compile("url", wanted)).transpose()?,
-            tls: config.tls.map(TlsRule::compile).transpose()?,
-            security_headers: config.security_headers,
+            phases: config.phases.map(Box::new),
+            protocol: config.protocol.map(|wanted| TextRule::compile("protocol", wanted)).transpose()?.map(Box::new),
+            redirects: config.redirects.map(RedirectRule::compile).transpose()?.map(Box::new),
+            url: config.url.map(|wanted| TextRule::compile("url", wanted)).transpose()?.map(Box::new),
+            tls: config.tls.map(TlsRule::compile).transpose()?.map(Box::new),
+            security_headers: config.security_headers.map(Box::new),
             invert: config.invert,
         })
     }

@@ -37,8 +37,10 @@ pub(super) struct Transport {
     tls: Tls,
     version: Option<HttpVersion>,
     /// The connection of the run before, and to where it leads; none when each run opens its own.
-    kept: Option<Mutex<Option<(Origin, Connection)>>>,
+    kept: Option<Box<Kept>>,
 }
+
+type Kept = Mutex<Option<(Origin, Connection)>>;
 
 impl Transport {
     /// Makes connections as the config says, varying the TLS of `base`. `local` says whether the dial policy lets
@@ -51,7 +53,7 @@ impl Transport {
             route: Route::compile(config, dialer, local)?,
             tls: Tls::compile(base, &config.tls, config.http_version)?,
             version: config.http_version,
-            kept: config.keep_alive.then(Mutex::default),
+            kept: config.keep_alive.then(Box::default),
             dialer: dialer.clone(),
         })
     }

@@ -40,9 +40,9 @@ enum Via {
     /// To these addresses, at the URL's port.
     Addresses(Vec<IpAddr>),
     /// To another place.
-    Place(Place),
+    Place(Box<Place>),
     Socket(PathBuf),
-    Proxy(Proxy),
+    Proxy(Box<Proxy>),
 }
 
 /// A host and a port.
@@ -82,7 +82,7 @@ impl Route {
         } else if let Some(place) = &config.connect_to {
             let place = Place::parse("connect_to", place)?;
             place.vet(dialer).map_err(forbidden("connect_to"))?;
-            Via::Place(place)
+            Via::Place(Box::new(place))
         } else if !config.resolve_to.is_empty() {
             if config.resolve_to.len() > MAX_ADDRESSES {
                 return Err(Error::config("resolve_to", format!("more than {MAX_ADDRESSES} addresses; give fewer")));
@@ -93,7 +93,7 @@ impl Route {
             addresses.try_for_each(|address| dialer.vet(address)).map_err(forbidden("resolve_to"))?;
             Via::Addresses(std::mem::take(&mut config.resolve_to))
         } else if let Some(proxy) = &config.proxy {
-            Via::Proxy(Proxy::parse(proxy, dialer, local)?)
+            Via::Proxy(Box::new(Proxy::parse(proxy, dialer, local)?))
         } else {
             Via::Url
         };
