@@ -7,13 +7,15 @@ use std::{
 };
 
 use pingmon_core::error::{Error, Result};
+#[cfg(any(feature = "tcp", feature = "tls"))]
 use tokio::net::TcpStream;
 
+#[cfg(any(feature = "tcp", feature = "tls"))]
 use crate::{
-    dial::{self, Dialer},
-    fault::Fault,
+    dial,
     stopwatch::{Phase, Stopwatch},
 };
+use crate::{dial::Dialer, fault::Fault};
 
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +81,7 @@ impl Address {
     }
 
     /// The phase a run begins with.
+    #[cfg(any(feature = "tcp", feature = "tls"))]
     pub(crate) const fn first_phase(&self) -> Phase {
         match self {
             Self::Socket(_) => Phase::Connect,
@@ -95,6 +98,7 @@ impl Address {
     }
 
     /// Opens a TCP connection.
+    #[cfg(any(feature = "tcp", feature = "tls"))]
     pub(crate) async fn connect(&self, dialer: &Dialer, watch: &Stopwatch) -> Result<TcpStream, Fault> {
         let addresses = self.resolve(dialer).await?;
         watch.enter(Phase::Connect);

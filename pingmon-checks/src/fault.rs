@@ -44,7 +44,7 @@ impl Fault {
     }
 
     /// The stable word for it.
-    #[cfg(feature = "handshake")]
+    #[cfg(any(feature = "tcp", feature = "tls"))]
     pub(crate) const fn kind(&self) -> &'static str {
         self.kind
     }

@@ -75,19 +75,8 @@ impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let (policy, port) = (Arc::clone(&self.policy), self.port);
         Box::pin(async move {
-            let mut found: Vec<_> = tokio::net::lookup_host((name.as_str(), port)).await?.collect();
-            let mut refusal = None;
-            found.retain(|address| match policy.permit(&Destination::named(name.as_str(), *address)) {
-                Ok(()) => true,
-                Err(forbidden) => {
-                    refusal.get_or_insert(forbidden);
-                    false
-                }
-            });
-            match refusal {
-                Some(forbidden) if found.is_empty() => Err(forbidden.into()),
-                _ => Ok(Box::new(found.into_iter()) as Addrs),
-            }
+            let found = tokio::net::lookup_host((name.as_str(), port)).await?.collect();
+            Ok(Box::new(policy.permitted(name.as_str(), found)?.into_iter()) as Addrs)
         })
     }
 }

@@ -27,13 +27,8 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    /// A dialer that obeys `policy`.
-    pub(crate) fn new(policy: DialPolicy) -> Self {
-        Self::with_resolver(policy, Resolver::system())
-    }
-
     /// A dialer that obeys `policy` and asks `resolver`.
-    pub(crate) fn with_resolver(policy: DialPolicy, resolver: Resolver) -> Self {
+    pub(crate) fn new(policy: DialPolicy, resolver: Resolver) -> Self {
         Self { policy: Arc::new(policy), resolver }
     }
 
@@ -57,21 +52,10 @@ impl Dialer {
     }
 
     /// Of the addresses of one answer, those that may be dialled.
-    fn permitted(&self, host: &str, mut found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Fault> {
-        let mut refusal = None;
-        found.retain(|address| match self.policy.permit(&Destination::named(host, *address)) {
-            Ok(()) => true,
-            Err(forbidden) => {
-                refusal.get_or_insert(forbidden);
-                false
-            }
-        });
-        match refusal {
-            Some(forbidden) if found.is_empty() => {
-                Err(Fault::unknown("dial_forbidden", format!("{host} leads to forbidden addresses only: {forbidden}")))
-            }
-            _ => Ok(found),
-        }
+    fn permitted(&self, host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Fault> {
+        self.policy.permitted(host, found).map_err(|forbidden| {
+            Fault::unknown("dial_forbidden", format!("{host} leads to forbidden addresses only: {forbidden}"))
+        })
     }
 }
 
@@ -102,14 +86,14 @@ mod tests {
 
     #[test]
     fn a_name_with_one_forbidden_address_is_dialled_at_the_others_only() {
-        let dialer = Dialer::new(DialPolicy::public());
+        let dialer = Dialer::new(DialPolicy::public(), Resolver::system());
         let kept = dialer.permitted("mixed.example", addresses(&["10.0.0.1", "1.1.1.1", "::1"])).unwrap();
         assert_eq!(kept, addresses(&["1.1.1.1"]));
     }
 
     #[test]
     fn a_name_with_forbidden_addresses_only_is_refused_and_the_message_says_which() {
-        let dialer = Dialer::new(DialPolicy::public());
+        let dialer = Dialer::new(DialPolicy::public(), Resolver::system());
         let fault = dialer.permitted("internal.example", addresses(&["10.0.0.1"])).unwrap_err();
         assert!(!fault.is_down());
         let said =

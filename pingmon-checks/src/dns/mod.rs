@@ -54,12 +54,12 @@ pub struct Dns {
 impl Dns {
     /// The kind, asking the nameservers that `policy` permits. This host's own ones are asked in any case.
     pub fn new(policy: DialPolicy) -> Self {
-        Self { dialer: Dialer::new(policy), system: SystemTrust::default() }
+        Self::with_resolver(policy, Resolver::system())
     }
 
     /// The same, asking `resolver` for the addresses of names.
     pub fn with_resolver(policy: DialPolicy, resolver: Resolver) -> Self {
-        Self { dialer: Dialer::with_resolver(policy, resolver), system: SystemTrust::default() }
+        Self { dialer: Dialer::new(policy, resolver), system: SystemTrust::default() }
     }
 
     fn server(&self, config: &Config) -> Result<Option<Server>> {

@@ -94,7 +94,7 @@ impl Http {
         Ok(Self {
             tls: transport::tls::usual(tls),
             local,
-            dialer: Dialer::with_resolver(policy, resolver),
+            dialer: Dialer::new(policy, resolver),
             secrets: Named::new()?,
         })
     }

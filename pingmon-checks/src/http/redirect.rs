@@ -99,6 +99,7 @@ mod tests {
     use pingmon_core::dial::DialPolicy;
 
     use super::*;
+    use crate::dial::resolver::Resolver;
 
     fn sent(method: Method) -> Outgoing {
         let mut headers = HeaderMap::new();
@@ -111,7 +112,7 @@ mod tests {
     }
 
     fn after(method: Method, status: u16, location: &str, followed: usize) -> Result<Option<Outgoing>, Fault> {
-        let dialer = Dialer::new(DialPolicy::open());
+        let dialer = Dialer::new(DialPolicy::open(), Resolver::system());
         let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_str(location).unwrap())]);
         next(&sent(method), StatusCode::from_u16(status).unwrap(), &headers, followed, 2, &dialer)
     }

@@ -58,7 +58,7 @@ impl Postgres {
 
     /// The same, asking `resolver` for the addresses of names.
     pub fn with_resolver(policy: DialPolicy, resolver: Resolver) -> Self {
-        Self { sockets: policy.preset == Preset::Open, dialer: Dialer::with_resolver(policy, resolver) }
+        Self { sockets: policy.preset == Preset::Open, dialer: Dialer::new(policy, resolver) }
     }
 
     fn permit(&self, target: &Target) -> Result<()> {

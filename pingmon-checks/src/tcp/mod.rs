@@ -43,12 +43,12 @@ pub struct Tcp {
 impl Tcp {
     /// The kind, dialling what `policy` permits.
     pub fn new(policy: DialPolicy) -> Self {
-        Self { dialer: Dialer::new(policy), system: SystemTrust::default() }
+        Self::with_resolver(policy, Resolver::system())
     }
 
     /// The same, asking `resolver` for the addresses of names.
     pub fn with_resolver(policy: DialPolicy, resolver: Resolver) -> Self {
-        Self { dialer: Dialer::with_resolver(policy, resolver), system: SystemTrust::default() }
+        Self { dialer: Dialer::new(policy, resolver), system: SystemTrust::default() }
     }
 }
 

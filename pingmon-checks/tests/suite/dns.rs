@@ -28,6 +28,7 @@ use tokio::{
 
 use crate::{
     authority::{Authority, NOW, serving},
+    found::{failed, phases, verdict},
     server::{Server, closed},
 };
 
@@ -128,18 +129,6 @@ fn at(address: SocketAddr, more: Value) -> Value {
         config[name] = value.clone();
     }
     config
-}
-
-fn verdict(outcome: &Outcome) -> (Status, &str) {
-    (outcome.status, outcome.evidence.get("error").and_then(Value::as_str).unwrap_or("none"))
-}
-
-fn failed(outcome: &Outcome) -> Vec<&str> {
-    outcome.failed.iter().map(|failure| failure.expectation.as_str()).collect()
-}
-
-fn phases(outcome: &Outcome) -> Vec<&str> {
-    outcome.phases.iter().map(|(name, _)| name.as_ref()).collect()
 }
 
 #[tokio::test]

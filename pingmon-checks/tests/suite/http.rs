@@ -13,6 +13,7 @@ use pingmon_core::{
 use serde_json::{Value, json};
 
 use crate::{
+    found::phases,
     memory,
     server::{Server, ok},
 };
@@ -24,10 +25,6 @@ pub(crate) async fn run_under(policy: DialPolicy, config: &Value, timeout: Durat
 
 pub(crate) async fn run(config: Value) -> Outcome {
     run_under(DialPolicy::open(), &config, Duration::from_secs(10)).await
-}
-
-fn phases(outcome: &Outcome) -> Vec<&str> {
-    outcome.phases.iter().map(|(name, _)| name.as_ref()).collect()
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ mod dns;
 mod echo;
 #[cfg(feature = "http")]
 mod expect;
+#[cfg(any(feature = "http", feature = "handshake", feature = "postgres"))]
+mod found;
 #[cfg(feature = "http")]
 mod hostile;
 #[cfg(feature = "http")]

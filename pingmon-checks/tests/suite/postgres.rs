@@ -20,7 +20,10 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::{Cluster, cluster};
+use crate::{
+    cluster::{Cluster, cluster},
+    found::phases,
+};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -41,10 +44,6 @@ async fn ask(cluster: &Cluster, query: Value) -> Outcome {
 fn refusal(config: Value) -> String {
     let built = Postgres::new(DialPolicy::open()).build(&config);
     built.err().expect("the config is refused").to_string()
-}
-
-fn phases(outcome: &Outcome) -> Vec<&str> {
-    outcome.phases.iter().map(|(name, _)| &**name).collect()
 }
 
 fn assert_verdict(outcome: &Outcome, status: Status, error: &str) {

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
     authority::{Authority, NOW, serving},
+    found::phases,
     server::{Server, closed, send},
 };
 
@@ -25,10 +26,6 @@ async fn run_for(policy: DialPolicy, config: Value, timeout: Duration) -> Outcom
 
 async fn run(policy: DialPolicy, config: Value) -> Outcome {
     run_for(policy, config, Duration::from_secs(5)).await
-}
-
-fn phases(outcome: &Outcome) -> Vec<&str> {
-    outcome.phases.iter().map(|(name, _)| name.as_ref()).collect()
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     authority::{Authority, Identity, NOW, drain, serving},
+    found::{failed, phases, verdict},
     server::Server,
 };
 
@@ -43,18 +44,6 @@ fn with(mut config: Value, more: Value) -> Value {
         config[name] = value.clone();
     }
     config
-}
-
-fn verdict(outcome: &Outcome) -> (Status, &str) {
-    (outcome.status, outcome.evidence.get("error").and_then(Value::as_str).unwrap_or("none"))
-}
-
-fn failed(outcome: &Outcome) -> Vec<&str> {
-    outcome.failed.iter().map(|failure| failure.expectation.as_str()).collect()
-}
-
-fn phases(outcome: &Outcome) -> Vec<&str> {
-    outcome.phases.iter().map(|(name, _)| name.as_ref()).collect()
 }
 
 #[tokio::test]

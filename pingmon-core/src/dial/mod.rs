@@ -4,7 +4,10 @@
 mod address;
 mod rule;
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -116,6 +119,25 @@ impl DialPolicy {
                 forbidden(Reason::Preset(self.preset, kind))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Of the addresses that one answer gives for the name `host`, those that may be dialled.
+    ///
+    /// # Errors
+    /// Why the first may not be dialled, when none may.
+    pub fn permitted(&self, host: &str, mut found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Forbidden> {
+        let mut refusal = None;
+        found.retain(|address| match self.permit(&Destination::named(host, *address)) {
+            Ok(()) => true,
+            Err(forbidden) => {
+                refusal.get_or_insert(forbidden);
+                false
+            }
+        });
+        match refusal {
+            Some(forbidden) if found.is_empty() => Err(forbidden),
+            _ => Ok(found),
         }
     }
 }

@@ -214,10 +214,11 @@ mod tests {
     use pingmon_core::dial::DialPolicy;
 
     use super::*;
+    use crate::dial::resolver::Resolver;
 
     fn parse(text: &str, local: bool) -> Result<Proxy> {
         let policy = if local { DialPolicy::open() } else { DialPolicy::public() };
-        Proxy::parse(&text.to_owned().into(), &Dialer::new(policy), local)
+        Proxy::parse(&text.to_owned().into(), &Dialer::new(policy, Resolver::system()), local)
     }
 
     #[test]
