@@ -106,6 +106,15 @@ impl Turns {
     }
 }
 
+/// All turns of a team that has nobody to take turns with.
+async fn turns(server: &Server, team: &mut Team, size: usize) -> Turns {
+    let mut turns = Turns::default();
+    for _ in 0..TURNS {
+        turns.add(turn(server, team, size).await);
+    }
+    turns
+}
+
 /// Sessions that share the monitors, each with its own connections.
 async fn team(server: &Server, sessions: usize, form: impl AsyncFn() -> Form) -> Team {
     server.execute("UPDATE pingmon.schedule SET owner = NULL; VACUUM ANALYZE pingmon.schedule").await;
@@ -118,20 +127,16 @@ async fn team(server: &Server, sessions: usize, form: impl AsyncFn() -> Form) ->
     team
 }
 
-async fn store(server: &Server) -> Form {
-    Form::Store(Arc::new(PgStore::connect(&server.url()).await.unwrap()))
+async fn store(url: &str) -> Form {
+    Form::Store(Arc::new(PgStore::connect(url).await.unwrap()))
 }
 
 /// The store by TCP, where it writes results in another way.
 async fn by_tcp(server: &Server, table: &mut Table) {
     const SESSIONS: usize = 2;
-    let connect = async || Form::Store(Arc::new(PgStore::connect(&server.tcp_url()).await.unwrap()));
-    let mut ours = team(server, SESSIONS, connect).await;
+    let mut ours = team(server, SESSIONS, async || store(&server.tcp_url()).await).await;
     for size in BATCHES {
-        let mut turns = Turns::default();
-        for _ in 0..TURNS {
-            turns.add(turn(server, &mut ours, size).await);
-        }
+        let turns = turns(server, &mut ours, size).await;
         let case = format!("PostgreSQL by TCP, {SESSIONS} sessions, batches of {size}");
         table.add_row([&[case][..], &turns.cells()[..]].concat());
     }
@@ -139,7 +144,7 @@ async fn by_tcp(server: &Server, table: &mut Table) {
 
 /// The store and plain SQL in turns, with the same sessions and monitors.
 async fn side_by_side(server: &Server, sessions: usize, table: &mut Table) {
-    let mut ours = team(server, sessions, async || store(server).await).await;
+    let mut ours = team(server, sessions, async || store(&server.url()).await).await;
     let mut conns = Vec::new();
     for _ in 0..sessions {
         conns.push(Form::Raw(server.connect().await));
@@ -170,7 +175,7 @@ async fn soak(server: &Server) -> String {
     const UPDATES: &str = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relid = 'pingmon.schedule'::regclass";
     const IN_PAGE: &str = "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relid = 'pingmon.schedule'::regclass";
     const SIZE: &str = "SELECT pg_total_relation_size('pingmon.schedule')";
-    let mut two = team(server, 2, async || store(server).await).await;
+    let mut two = team(server, 2, async || store(&server.url()).await).await;
     server.execute("VACUUM FULL pingmon.schedule; ANALYZE pingmon.schedule").await;
     let counted = async || (server.number(UPDATES).await, server.number(IN_PAGE).await, server.number(SIZE).await);
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -191,10 +196,7 @@ async fn original(server: &Server, table: &mut Table) {
     server.execute(raw::ORIGINAL).await;
     for sessions in SESSIONS {
         let mut held = team(server, sessions, async || Form::Original(server.connect().await)).await;
-        let mut turns = Turns::default();
-        for _ in 0..TURNS {
-            turns.add(turn(server, &mut held, 1).await);
-        }
+        let turns = turns(server, &mut held, 1).await;
         let case = format!("one row at a time, transaction held open, {sessions} connections");
         table.add_row([&[case][..], &["-"; 4].map(str::to_owned)[..], &turns.cells()[..]].concat());
     }
@@ -208,10 +210,7 @@ async fn sqlite(server: &Server, table: &mut Table) {
     let worker = Worker::join(&*store, MONITORS).await;
     let mut team = vec![(Form::Store(store), worker)];
     for size in BATCHES {
-        let mut turns = Turns::default();
-        for _ in 0..TURNS {
-            turns.add(turn(server, &mut team, size).await);
-        }
+        let turns = turns(server, &mut team, size).await;
         let [rate, _, _, own] = turns.cells();
         table.add_row([format!("SQLite, batches of {size}"), rate, "-".to_owned(), "-".to_owned(), own]);
     }
