@@ -62,6 +62,71 @@ pub struct Notification {
     /// The run that made it happen; none when the monitor was paused or retired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// Who saw the failure, by host, when more than one worker had to; empty otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confirmed_by: Vec<String>,
+    /// What else is announced with it: what its channel groups with it, or what depends on its monitor and fails too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Companion>,
+    /// Where more is to be seen and done: the monitor's page, acknowledging.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+    /// What the channel answered to the first notice of this incident: tells it which message to update or to answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+}
+
+/// Another incident that is announced in the same notice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Companion {
+    /// What is watched.
+    pub monitor: Subject,
+    /// What happened.
+    pub event: Event,
+    /// When it happened, by the store's clock.
+    pub at: Timestamp,
+    /// The incident after the event.
+    pub incident: Incident,
+}
+
+/// A place on the web that a notice leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Link {
+    /// What is to be found there, as in "Acknowledge".
+    pub text: String,
+    /// Its address.
+    pub url: String,
+}
+
+impl Link {
+    /// A place and what is to be found there.
+    pub fn new(text: impl Into<String>, url: impl Into<String>) -> Self {
+        Self { text: text.into(), url: url.into() }
+    }
+}
+
+/// What a channel answered to a notice it took, as far as a later one needs it: the id of a chat message, say. At most
+/// [`Receipt::MAX_LEN`] bytes, of the channel's own form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Receipt(String);
+
+impl Receipt {
+    /// The longest receipt that is kept, in bytes.
+    pub const MAX_LEN: usize = 1_024;
+
+    /// What the channel answered; none when it is longer than what is kept.
+    pub fn new(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        (text.len() <= Self::MAX_LEN).then_some(Self(text))
+    }
+
+    /// As the channel put it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Notification {
@@ -179,6 +244,10 @@ pub fn announce(
                     monitor: subject.clone(),
                     incident,
                     outcome: outcome.cloned(),
+                    confirmed_by: Vec::new(),
+                    also: Vec::new(),
+                    links: Vec::new(),
+                    receipt: None,
                 };
                 let due_at = transition.at + transition.hold;
                 Delivery::new(notification, sequence, due_at, due_at + expiry, DeliveryState::Pending, 0, None)

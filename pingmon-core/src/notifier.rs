@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use schemars::Schema;
 use serde_json::Value;
 
-use crate::{error::Result, notification::Notification};
+use crate::{
+    error::Result,
+    notification::{Notification, Receipt},
+};
 
 /// One configured channel.
 #[async_trait]
@@ -17,6 +20,15 @@ pub trait Notifier: Send + Sync {
     /// # Errors
     /// [`Error::Delivery`](crate::error::Error::Delivery), saying whether a later attempt can help.
     async fn send(&self, notification: &Notification) -> Result<()>;
+
+    /// The same, for a channel whose later notices of the incident refer to its first: what this answers comes back as
+    /// their [`receipt`](Notification::receipt). Such a channel implements this one and has `send` drop the receipt.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    async fn deliver(&self, notification: &Notification) -> Result<Option<Receipt>> {
+        self.send(notification).await.map(|()| None)
+    }
 }
 
 /// A family of channels that differ in config only: what a `[[notifier]]` table of the config file names.
