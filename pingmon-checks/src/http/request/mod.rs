@@ -41,15 +41,12 @@ pub(super) struct Outgoing {
     pub(super) body: Bytes,
 }
 
-/// What is needed to build the request of each run.
-pub(super) struct Plan {
-    method: Method,
-    url: String,
-    query: BTreeMap<String, Values>,
-    headers: Vec<(HeaderName, SecretString)>,
-    body: Option<Body>,
-    /// The request, when it's the same in each run.
-    fixed: Option<Outgoing>,
+/// The request of a check. None keeps the headers that every request has: there may be a hundred thousand checks.
+pub(super) enum Plan {
+    /// The same in each run.
+    Fixed(Outgoing),
+    /// Filled in each run.
+    Varying(Box<Template>),
 }
 
 impl Plan {
@@ -58,6 +55,43 @@ impl Plan {
     /// # Errors
     /// [`Error::Config`] naming the field that can't be sent.
     pub(super) fn compile(config: &mut Config, authorization: Option<SecretString>) -> Result<Self> {
+        let template = Template::compile(config, authorization)?;
+        let sample = template.fill(&Variables::fresh())?;
+        Ok(if template.varies() { Self::Varying(Box::new(template)) } else { Self::Fixed(sample) })
+    }
+
+    /// The request of a run.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when a value of this run can't be sent.
+    pub(super) fn request(&self, variables: &Variables) -> Result<Outgoing> {
+        let mut request = match self {
+            Self::Fixed(request) => request.clone(),
+            Self::Varying(template) => template.fill(variables)?,
+        };
+        for (name, value) in [(USER_AGENT, OURS), (ACCEPT, "*/*"), (ACCEPT_ENCODING, "gzip, deflate, br")] {
+            request.headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        Ok(request)
+    }
+
+    /// Whether the request differs from run to run.
+    pub(super) const fn varies(&self) -> bool {
+        matches!(self, Self::Varying(_))
+    }
+}
+
+/// What the config says about a request, with the placeholders for what is new in a run.
+pub(super) struct Template {
+    method: Method,
+    url: String,
+    query: BTreeMap<String, Values>,
+    headers: Vec<(HeaderName, SecretString)>,
+    body: Option<Body>,
+}
+
+impl Template {
+    fn compile(config: &mut Config, authorization: Option<SecretString>) -> Result<Self> {
         let query = std::mem::take(&mut config.query);
         if query.values().map(|values| values.0.len()).sum::<usize>() > MAX_QUERY {
             return Err(Error::config("query", format!("more than {MAX_QUERY} values; send fewer")));
@@ -71,32 +105,11 @@ impl Plan {
         if headers.iter().filter(|(name, _)| name == HOST).count() > 1 {
             return Err(Error::config("headers.host", "more than one host; a request has one"));
         }
-        let mut plan = Self {
-            method: method(&config.method)?,
-            url: std::mem::take(&mut config.url),
-            query,
-            headers,
-            body: config.body.take(),
-            fixed: None,
-        };
-        let sample = plan.build(&Variables::fresh())?;
-        plan.fixed = (!plan.varies()).then_some(sample);
-        Ok(plan)
+        let (method, url) = (method(&config.method)?, std::mem::take(&mut config.url));
+        Ok(Self { method, url, query, headers, body: config.body.take() })
     }
 
-    /// The request of a run.
-    ///
-    /// # Errors
-    /// [`Error::Config`] when a value of this run can't be sent.
-    pub(super) fn request(&self, variables: &Variables) -> Result<Outgoing> {
-        self.fixed.clone().map_or_else(|| self.build(variables), Ok)
-    }
-
-    /// Whether the request differs from run to run.
-    pub(super) fn varies(&self) -> bool {
-        if self.fixed.is_some() {
-            return false;
-        }
+    fn varies(&self) -> bool {
         let secret = |text: &SecretString| has_placeholder(text.expose_secret());
         has_placeholder(&self.url)
             || self.query.values().flat_map(|values| &values.0).any(secret)
@@ -104,7 +117,7 @@ impl Plan {
             || self.body.as_ref().is_some_and(Body::varies)
     }
 
-    fn build(&self, variables: &Variables) -> Result<Outgoing> {
+    fn fill(&self, variables: &Variables) -> Result<Outgoing> {
         let filled = variables.fill(&self.url).map_err(|reason| Error::config("url", reason))?;
         let mut url = url(&filled)?;
         for (name, values) in &self.query {
@@ -114,7 +127,7 @@ impl Plan {
                 url.query_pairs_mut().append_pair(name, &value);
             }
         }
-        let mut headers = HeaderMap::with_capacity(self.headers.len() + 4);
+        let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let field = format!("headers.{name}");
             let value = variables.fill(value.expose_secret()).map_err(|reason| Error::config(&field, reason))?;
@@ -127,9 +140,6 @@ impl Plan {
             if let Some(content_type) = content_type {
                 headers.entry(CONTENT_TYPE).or_insert(content_type);
             }
-        }
-        for (name, value) in [(USER_AGENT, OURS), (ACCEPT, "*/*"), (ACCEPT_ENCODING, "gzip, deflate, br")] {
-            headers.entry(name).or_insert(HeaderValue::from_static(value));
         }
         Ok(Outgoing { method: self.method.clone(), url, headers, body: bytes })
     }
