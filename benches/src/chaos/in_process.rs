@@ -147,6 +147,20 @@ impl InProcess {
         Ok(())
     }
 
+    /// Waits until an interval goes by in which no slot is missed: what the engine found overdue when it started has a
+    /// rhythm again.
+    pub(super) async fn settle(&self, every: Duration) -> Result<()> {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            let missed = self.handle.vitals().missed;
+            progress::pass("settling", every).await;
+            if self.handle.vitals().missed == missed {
+                return Ok(());
+            }
+        }
+        Err(format!("slots were still missed after {PATIENCE:?}").into())
+    }
+
     /// Measures for a while.
     pub(super) async fn measure(&self, stand: &mut Stand, time: Duration) -> Result<Measured> {
         self.lateness.clear();

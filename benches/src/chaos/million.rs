@@ -17,7 +17,8 @@ use crate::{
 /// The part of the runs due that must be recorded for the load to count as sustained.
 const SUSTAINED: f64 = 0.99;
 
-const TABLES: &str = "SELECT coalesce(string_agg(format('%s %s MiB', name, bytes / 1048576), ', ' ORDER BY name), '')
+const TABLES: &str =
+    "SELECT coalesce(string_agg(format('%s %s MiB', name, round(bytes / 1048576)), ', ' ORDER BY name), '')
     FROM (SELECT CASE WHEN relname LIKE 'results%' THEN 'results' ELSE relname END AS name,
             sum(pg_total_relation_size(relid)) AS bytes
         FROM pg_stat_user_tables WHERE schemaname = 'pingmon' GROUP BY 1) AS sizes WHERE bytes > 1048576";
@@ -42,6 +43,7 @@ impl Scenario for Million {
         let mut report = Report::new(format!("{} monitors each {:?}, a no-op check", self.monitors, self.every));
         let engine = InProcess::start(stand, self.monitors, self.every).await?;
         engine.wait_for_runs(self.monitors.into()).await?;
+        engine.settle(self.every).await?;
         let mut connection = stand.cluster()?.connect().await?;
         let before: String = sqlx::query_scalar(TABLES).fetch_one(&mut connection).await?;
         let measured = engine.measure(stand, self.time).await?;
