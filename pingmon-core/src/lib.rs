@@ -34,6 +34,7 @@ pub mod notification;
 pub mod outcome;
 pub mod policy;
 pub mod schedule;
+pub mod window;
 
 pub mod check;
 pub mod notifier;
