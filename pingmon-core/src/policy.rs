@@ -13,6 +13,8 @@ use crate::{
 
 /// Most consecutive runs a threshold may ask for.
 pub const MAX_COUNT: u32 = 1_000;
+/// Most workers that may have to see a failure.
+pub const MAX_WITNESSES: u32 = 5;
 /// Longest duration a policy may name: 31 days.
 pub const MAX_DURATION: Duration = Duration::from_secs(31 * 86_400);
 
@@ -121,6 +123,10 @@ pub struct Policy {
     /// How often an open incident is announced again; never when not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remind_every: Option<Span>,
+    /// How many different workers must have seen a failure before its incident opens; as many as are running when those
+    /// are fewer. At most 5. Default 1.
+    #[serde(skip_serializing_if = "is_one")]
+    pub confirm_by: u32,
     /// When notices of an unsteady monitor are held back.
     pub flap: FlapDamping,
 }
@@ -134,6 +140,7 @@ impl Default for Policy {
             unknown_after: Threshold::Count(5),
             retry_every: None,
             remind_every: None,
+            confirm_by: 1,
             flap: FlapDamping::default(),
         }
     }
@@ -160,12 +167,21 @@ impl Policy {
         if let Some(every) = self.remind_every {
             duration("remind_every", every, Duration::from_secs(60))?;
         }
+        if !(1..=MAX_WITNESSES).contains(&self.confirm_by) {
+            let reason = format!("{} is out of range: from 1 to {MAX_WITNESSES} workers", self.confirm_by);
+            return Err(Error::config("confirm_by", reason));
+        }
         if self.flap.changes > 20 {
             return Err(Error::config("flap.changes", format!("{} is out of range: from 0 to 20", self.flap.changes)));
         }
         duration("flap.within", self.flap.within, Duration::ZERO)?;
         duration("flap.hold", self.flap.hold, Duration::ZERO)
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_one(count: &u32) -> bool {
+    *count == 1
 }
 
 fn threshold(field: &str, threshold: Threshold) -> Result<()> {

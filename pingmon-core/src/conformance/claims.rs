@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
-use super::fixture::{ALL, EVERY, Fixture, LEASE, judge, probe};
+use super::fixture::{ALL, EVERY, Fixture, KIND, LEASE, judge, probe};
 use crate::{
     id::{MonitorId, SessionId},
     monitor::{Definition, State},
@@ -54,6 +54,14 @@ pub async fn a_claim_takes_the_earliest_slots_first(f: Fixture) {
     let session = f.join().await;
     assert_eq!(ids(&f.claim(session, 2).await), added[..2]);
     assert_eq!(ids(&f.claim(session, ALL).await), added[2..]);
+}
+
+pub async fn a_claim_leaves_to_others_what_it_is_told_to(f: Fixture) {
+    let added = added_in_order(&f, 5).await;
+    let session = f.join().await;
+    let claimed = f.store.claim_except(session, &[Cow::Borrowed(KIND)], &added[1..3], 2).await.unwrap();
+    assert_eq!(ids(&claimed), [added[0], added[3]]);
+    assert_eq!(ids(&f.claim(session, ALL).await), [added[1], added[2], added[4]]);
 }
 
 pub async fn a_monitor_can_be_claimed_before_its_slot_is_due(f: Fixture) {

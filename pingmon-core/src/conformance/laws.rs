@@ -67,6 +67,7 @@ macro_rules! conformance_tests {
                 a_claim_hands_over_the_monitor_its_health_and_its_slot;
                 a_claim_never_exceeds_its_limit;
                 a_claim_takes_the_earliest_slots_first;
+                a_claim_leaves_to_others_what_it_is_told_to;
                 a_monitor_can_be_claimed_before_its_slot_is_due;
                 a_claim_takes_only_the_kinds_it_names;
                 an_owned_monitor_is_claimed_by_nobody_else_and_not_again;

@@ -183,6 +183,7 @@ impl Builder {
             nudge: Notify::new(),
             mail: watch::Sender::new(()),
             dropped: Mutex::default(),
+            handed_over: Mutex::default(),
             complaints: Complaints::default(),
         };
         let notifiers = watch::Sender::new(Arc::new(notifiers));

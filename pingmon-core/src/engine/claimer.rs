@@ -1,16 +1,22 @@
 //! Keeps the engine at its fair share: claims what nobody owns, gives surplus back a little at a time, and notices what
 //! was edited or taken away between runs.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, lease::Lease, scheduler::Message, share};
 use crate::{
     error::Result,
     id::MonitorId,
-    store::{catalog::Adoption, claims::Session},
+    store::{
+        catalog::Adoption,
+        claims::{Claim, Session},
+    },
 };
 
 /// Most monitors in one claim.
@@ -23,6 +29,8 @@ const PASSED_OVER: u32 = 2;
 const MAX_COMPARED: usize = 2_000;
 /// Most monitors written straight into the database that are taken in at once.
 const MAX_ADOPTED: usize = 500;
+/// Most monitors that are left to other engines at the same time.
+const MAX_LEFT: usize = 1_000;
 
 /// Looks for work each poll interval, and at once when nudged.
 pub(super) struct Claimer {
@@ -31,6 +39,8 @@ pub(super) struct Claimer {
     pub(super) scheduler: mpsc::UnboundedSender<Message>,
     /// Where the comparison with the store goes on.
     cursor: Option<MonitorId>,
+    /// The monitors that another engine is to run next, and until when they are left to it.
+    left: HashMap<MonitorId, Instant>,
     /// Whether the store may have given us monitors, or taken some back, without our hearing of it.
     in_doubt: bool,
 }
@@ -48,7 +58,7 @@ impl Claimer {
         leases: watch::Receiver<Option<Lease>>,
         scheduler: mpsc::UnboundedSender<Message>,
     ) -> Self {
-        Self { shared, leases, scheduler, cursor: None, in_doubt: false }
+        Self { shared, leases, scheduler, cursor: None, left: HashMap::new(), in_doubt: false }
     }
 
     /// Runs until told to stop.
@@ -74,6 +84,7 @@ impl Claimer {
     /// renewal of ours.
     async fn round(&mut self, lease: Lease) -> Result<()> {
         self.release_unheld(lease).await?;
+        self.hand_over(lease).await?;
         let sessions = self.shared.store.sessions().await?;
         let share = share::fair_share(&sessions, lease.session, lease.monitors);
         self.shared.gauges.shares(share.min(lease.monitors));
@@ -101,6 +112,21 @@ impl Claimer {
         }
         self.in_doubt = false;
         Ok(())
+    }
+
+    /// Leaves monitors to the other engines for a second opinion: should none want them within a lease, nobody else can
+    /// run them.
+    async fn hand_over(&mut self, lease: Lease) -> Result<()> {
+        let now = Instant::now();
+        self.left.retain(|_, until| *until > now);
+        let monitors = self.shared.take_handed_over();
+        let until = now + self.shared.settings.lease;
+        let room = MAX_LEFT.saturating_sub(self.left.len());
+        self.left.extend(monitors.iter().take(room).map(|monitor| (*monitor, until)));
+        let released = self.release(lease, &monitors).await;
+        // What isn't known to be released is found by looking for what isn't held.
+        self.in_doubt |= released.is_err();
+        released
     }
 
     /// Takes in what people wrote straight into the database. That this fails keeps nobody from claiming the rest.
@@ -143,24 +169,32 @@ impl Claimer {
         Ok(acquired + self.take(lease, self.left_lying().await?).await?)
     }
 
-    /// How many free monitors have been due for so long that everybody who has room for them has passed them over.
+    /// How many free monitors have been due for so long that everybody who has room for them has passed them over, or
+    /// are to be run at once by another engine than the last.
     async fn left_lying(&self) -> Result<u64> {
-        let since = self.shared.clock.now() - PASSED_OVER * self.shared.settings.poll;
-        let due = self.shared.store.overdue(since, MAX_CLAIM).await?;
-        let known = due.iter().filter(|claim| self.shared.registry.knows(&claim.monitor.definition.kind));
-        Ok(known.count() as u64)
+        let now = self.shared.clock.now();
+        let since = now - PASSED_OVER * self.shared.settings.poll;
+        let due = self.shared.store.overdue(now, MAX_CLAIM).await?;
+        let wanted = |claim: &&Claim| {
+            let waits = claim.slot < since || claim.health.second_opinion;
+            waits
+                && self.shared.registry.knows(&claim.monitor.definition.kind)
+                && !self.left.contains_key(&claim.monitor.id)
+        };
+        Ok(due.iter().filter(wanted).count() as u64)
     }
 
     /// Claims as many as there is room for, due first; answers how many those were.
     async fn take(&self, lease: Lease, mut room: u64) -> Result<u64> {
         let kinds = self.shared.registry.names();
+        let left: Vec<_> = self.left.keys().copied().collect();
         let mut acquired = 0;
         for _ in 0..MAX_CLAIMS {
             if room == 0 || !lease.is_alive() {
                 return Ok(acquired);
             }
             let limit = usize::try_from(room).unwrap_or(MAX_CLAIM).min(MAX_CLAIM);
-            let claims = self.shared.store.claim(lease.session, kinds, limit).await?;
+            let claims = self.shared.store.claim_except(lease.session, kinds, &left, limit).await?;
             let (count, now) = (claims.len(), self.shared.clock.now());
             if count > 0 {
                 let held = claims.into_iter().map(|claim| self.shared.registry.hold(claim, lease, now)).collect();

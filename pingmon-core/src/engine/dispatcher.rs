@@ -121,6 +121,7 @@ impl Lane {
             self.shared.store.put_back(lease.session, &self.channel).await?;
         }
         let taken = self.shared.store.take(lease.session, &self.channel, MAX_TAKEN).await?;
+        self.shared.gauges.looked();
         let count = taken.len();
         let mut sending: FuturesUnordered<_> = taken.iter().map(|delivery| self.attempt(delivery)).collect();
         while let Some(settlement) = sending.next().await {

@@ -29,6 +29,8 @@ pub(super) struct Lease {
     pub(super) deadline: Instant,
     /// Since when there has been an engine: when the oldest living session joined.
     pub(super) since: Timestamp,
+    /// How many engines there are.
+    pub(super) workers: usize,
     /// How many monitors there are to share.
     pub(super) monitors: u64,
     /// Why nobody ran the slots that went by before this session.
@@ -126,7 +128,8 @@ impl Keeper {
         let (session, deadline) = (self.info.id, asked + self.shared.settings.lease);
         self.joined_at = joined_at(renewal, session);
         let since = renewal.sessions.iter().map(|living| living.joined_at).min().unwrap_or(renewal.now);
-        let lease = Lease { session, deadline, since, monitors: renewal.monitors, hole: self.hole };
+        let (workers, monitors) = (renewal.sessions.len(), renewal.monitors);
+        let lease = Lease { session, deadline, since, workers, monitors, hole: self.hole };
         let joined = self.leases.send_replace(Some(lease)).is_none();
         self.shared.gauges.joined(session, deadline);
         match joined {

@@ -72,6 +72,8 @@ struct Shared {
     /// Monitors, with the revisions they were held with, that the scheduler dropped because the store refused their run:
     /// they may still be ours in the store.
     dropped: Mutex<Vec<(MonitorId, i64)>>,
+    /// Monitors that the scheduler gave up because another engine is to run them next.
+    handed_over: Mutex<Vec<MonitorId>>,
     complaints: Complaints,
 }
 
@@ -91,6 +93,15 @@ impl Shared {
     fn note_dropped(&self, monitor: MonitorId, revision: i64) {
         self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push((monitor, revision));
         self.nudge.notify_one();
+    }
+
+    fn hand_over(&self, monitor: MonitorId) {
+        self.handed_over.lock().unwrap_or_else(PoisonError::into_inner).push(monitor);
+        self.nudge.notify_one();
+    }
+
+    fn take_handed_over(&self) -> Vec<MonitorId> {
+        mem::take(&mut *self.handed_over.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn take_dropped(&self) -> Vec<(MonitorId, i64)> {

@@ -104,7 +104,10 @@ impl Registry {
             kind: kind.unwrap_or_default(),
             check,
         };
-        let start_at = plan::start(&watched.schedule, watched.phase, slot, lease.since, now);
+        let start_at = match health.second_opinion {
+            true => slot.max(now),
+            false => plan::start(&watched.schedule, watched.phase, slot, lease.since, now),
+        };
         Held { watched: Arc::new(watched), health, slot, start_at, hole: Some(lease.hole), running: false }
     }
 

@@ -1,18 +1,18 @@
 //! One run, from its start to the completion that records it. Judging is `incident`'s, planning `plan`'s; this file
 //! only strings them together.
 
-use std::sync::Arc;
-
-use tokio::time::Instant;
+use std::{sync::Arc, time::Duration};
 
 use super::{
-    Shared, plan,
+    Shared,
+    lease::Lease,
+    plan,
     registry::{Held, Watched},
 };
 use crate::{
     check::CheckContext,
     id::{MonitorId, SessionId},
-    incident::{self, Health, Judged},
+    incident::{self, Health, Judged, Witness},
     notification::announce,
     outcome::Outcome,
     store::claims::{Completion, GapReason},
@@ -21,14 +21,12 @@ use crate::{
 
 /// A run that is due: a copy of what it needs, so that the scheduler can go on.
 pub(super) struct Job {
-    pub(super) session: SessionId,
+    pub(super) lease: Lease,
     pub(super) watched: Arc<Watched>,
     pub(super) health: Health,
     pub(super) slot: Timestamp,
     /// Why slots after this one went by, should some have.
     pub(super) hole: GapReason,
-    /// Nothing may start after this.
-    pub(super) deadline: Instant,
 }
 
 /// How a run ended.
@@ -41,22 +39,21 @@ pub(super) struct Ended {
 }
 
 impl Job {
-    pub(super) fn new(session: SessionId, deadline: Instant, held: &Held) -> Self {
+    pub(super) fn new(lease: Lease, held: &Held) -> Self {
         Self {
-            session,
+            lease,
             watched: Arc::clone(&held.watched),
             health: held.health.clone(),
             slot: held.slot,
             hole: held.hole.unwrap_or(GapReason::Overload),
-            deadline,
         }
     }
 }
 
 /// Runs the check and works out all that follows from it.
 pub(super) async fn run(shared: Arc<Shared>, job: Job) -> Ended {
-    let (session, monitor, kind) = (job.session, job.watched.id, job.watched.kind);
-    if Instant::now() >= job.deadline {
+    let (session, monitor, kind) = (job.lease.session, job.watched.id, job.watched.kind);
+    if !job.lease.is_alive() {
         return Ended { session, monitor, kind, completion: None };
     }
     let started_at = shared.clock.now();
@@ -80,21 +77,27 @@ async fn probe(job: &Job, started_at: Timestamp) -> Outcome {
 }
 
 fn conclude(job: Job, started_at: Timestamp, outcome: Outcome, now: Timestamp, shared: &Shared) -> Completion {
-    let Job { watched, health, slot, hole, .. } = job;
+    let Job { lease, watched, health, slot, hole } = job;
     let judged = Judged { monitor: watched.id, slot, status: outcome.status, at: now };
-    let (after, transitions) = incident::advance(&health, judged, &watched.policy);
-    let retry = watched.policy.retry_every.filter(|_| after.is_unconfirmed(&watched.policy));
+    let witness = Witness::new(lease.session, &*shared.settings.host);
+    let (after, transitions) = incident::advance_confirmed(&health, judged, &watched.policy, &witness, lease.workers);
+    let retry = watched.policy.retry_every.filter(|_| after.is_unconfirmed(&watched.policy)).map(|every| every.0);
     let plan = plan::next(plan::Done {
         schedule: &watched.schedule,
         phase: watched.phase,
         slot,
         started_at,
         first: health.status.is_none(),
-        retry: retry.map(|every| every.0),
+        // Another worker is to see it at once.
+        retry: if after.second_opinion { Some(Duration::ZERO) } else { retry },
         now,
         reason: hole,
     });
-    let deliveries = announce(&watched.subject, &watched.notify, &transitions, Some(&outcome), shared.settings.expiry);
+    let mut deliveries =
+        announce(&watched.subject, &watched.notify, &transitions, Some(&outcome), shared.settings.expiry);
+    for delivery in &mut deliveries {
+        delivery.notification.confirmed_by = after.witnesses.iter().map(|witness| witness.host.clone()).collect();
+    }
     Completion {
         monitor: watched.id,
         revision: watched.revision,

@@ -164,7 +164,7 @@ impl Scheduler {
     fn start(&mut self, lease: Lease, monitor: MonitorId, now: Timestamp) {
         let Some(held) = self.held.get_mut(&monitor) else { return };
         held.running = true;
-        let job = Job::new(lease.session, lease.deadline, held);
+        let job = Job::new(lease, held);
         self.shared.gauges.started(now.since(held.slot));
         self.shared.gauges.lags(now.since(held.start_at));
         self.runs.spawn(runner::run(Arc::clone(&self.shared), job));
@@ -175,6 +175,9 @@ impl Scheduler {
         let Ok(Ended { session, monitor, kind, completion }) = ended else { return };
         self.permits.give_back(kind);
         self.shared.gauges.ended();
+        if completion.is_some() {
+            self.shared.gauges.judged();
+        }
         match completion {
             Some(completion) if self.is_current(session, monitor, completion.revision) => {
                 // The committer outlives the scheduler.
@@ -266,6 +269,11 @@ impl Scheduler {
         (held.slot, held.start_at) = (run.next_slot, run.next_slot);
         if let Some(health) = run.health {
             held.health = health;
+        }
+        if held.health.second_opinion {
+            self.held.remove(&run.monitor);
+            self.shared.hand_over(run.monitor);
+            return;
         }
         self.queue.push(Reverse((run.next_slot, run.monitor)));
     }

@@ -35,6 +35,12 @@ pub struct Vitals {
     pub late: u64,
     /// How many monitors are the engine's fair share.
     pub share: u64,
+    /// How often the store has renewed the session.
+    pub renewed: u64,
+    /// Runs that came to a verdict, recorded or not.
+    pub judged: u64,
+    /// How often the outbox was looked into, each channel counted.
+    pub looked: u64,
     /// Why the engine isn't doing its work, each in one line; empty when it is.
     pub faults: Vec<String>,
 }
@@ -44,6 +50,22 @@ impl Vitals {
     /// writes.
     pub fn is_ready(&self) -> bool {
         self.faults.is_empty()
+    }
+
+    /// Why it can't be said that the engine has done its work since an `earlier` reading, each reason in one line; empty
+    /// when it has: its claims were renewed, the verdicts there were at that time are settled, and the outbox was looked
+    /// into, where there are `channels`. A heartbeat to somebody who watches the watcher is sent only then.
+    pub fn stalled_since(&self, earlier: &Self, channels: usize) -> Vec<String> {
+        let mut reasons = self.faults.clone();
+        let mut unless = |moved: bool, reason: &str| {
+            if !moved {
+                reasons.push(reason.to_owned());
+            }
+        };
+        unless(self.renewed > earlier.renewed, "the session wasn't renewed");
+        unless(self.recorded + self.lost >= earlier.judged, "verdicts weren't recorded");
+        unless(channels == 0 || self.looked > earlier.looked, "the outbox wasn't looked into");
+        reasons
     }
 }
 
@@ -64,6 +86,9 @@ pub(super) struct Gauges {
     sent: AtomicU64,
     late: AtomicU64,
     share: AtomicU64,
+    renewed: AtomicU64,
+    judged: AtomicU64,
+    looked: AtomicU64,
     /// The worst since it was taken, in microseconds.
     lateness: AtomicU64,
     state: Mutex<State>,
@@ -99,6 +124,7 @@ impl Gauges {
             state.session = Some((session, deadline));
             state.store_fault = None;
         });
+        self.renewed.fetch_add(1, Relaxed);
     }
 
     /// There is no session for now.
@@ -149,6 +175,16 @@ impl Gauges {
         self.running.fetch_sub(1, Relaxed);
     }
 
+    /// A run came to a verdict.
+    pub(super) fn judged(&self) {
+        self.judged.fetch_add(1, Relaxed);
+    }
+
+    /// The outbox was looked into for one channel.
+    pub(super) fn looked(&self) {
+        self.looked.fetch_add(1, Relaxed);
+    }
+
     /// That many monitors are held.
     pub(super) fn holds(&self, held: usize) {
         self.held.store(held as u64, Relaxed);
@@ -194,6 +230,9 @@ impl Gauges {
             sent: self.sent.load(Relaxed),
             late: self.late.load(Relaxed),
             share: self.share.load(Relaxed),
+            renewed: self.renewed.load(Relaxed),
+            judged: self.judged.load(Relaxed),
+            looked: self.looked.load(Relaxed),
             faults,
         }
     }
@@ -226,5 +265,33 @@ impl State {
         }
         faults.extend(self.store_fault.iter().map(|fault| format!("the store takes no writes: {fault}")));
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_has_done_its_work_when_claims_results_and_outbox_moved_on() {
+        let earlier = Vitals { renewed: 1, judged: 5, recorded: 4, looked: 9, ..Vitals::default() };
+        let idle = Vitals { renewed: 2, recorded: 5, looked: 10, ..earlier.clone() };
+        let busy = Vitals { judged: 9, recorded: 8, ..idle.clone() };
+        let refused = Vitals { recorded: 4, lost: 1, ..idle.clone() };
+        for well in [&idle, &busy, &refused] {
+            assert!(well.stalled_since(&earlier, 1).is_empty(), "{well:?}");
+        }
+        for (ill, reason) in [
+            (Vitals { renewed: 1, ..idle.clone() }, "the session wasn't renewed"),
+            (Vitals { recorded: 4, ..idle.clone() }, "verdicts weren't recorded"),
+            (Vitals { looked: 9, ..idle.clone() }, "the outbox wasn't looked into"),
+            (Vitals { faults: vec!["the engine has stopped".to_owned()], ..idle.clone() }, "the engine has stopped"),
+        ] {
+            assert_eq!(ill.stalled_since(&earlier, 1), [reason]);
+        }
+        assert!(
+            Vitals { looked: 9, ..idle }.stalled_since(&earlier, 0).is_empty(),
+            "without channels there is no outbox"
+        );
     }
 }

@@ -6,6 +6,7 @@
 //! counts as failure nor interrupts one: it freezes the streaks.
 
 mod advance;
+mod opinion;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,10 @@ use std::{fmt, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::advance::{advance, close};
+pub use self::{
+    advance::{advance, close},
+    opinion::{Witness, advance_confirmed},
+};
 use crate::{
     id::{IncidentId, MonitorId},
     outcome::Status,
@@ -181,6 +185,12 @@ pub struct Health {
     /// When incidents lately opened or resolved, oldest first: what flap damping looks at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Timestamp>,
+    /// The workers that saw the present failure, when more than one is to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<Witness>,
+    /// Whether the incident would open if another worker saw the failure too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub second_opinion: bool,
 }
 
 /// One judged run, as the state machine sees it.

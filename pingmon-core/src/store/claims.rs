@@ -262,7 +262,21 @@ pub trait Claims: Send + Sync {
     ///
     /// # Errors
     /// `SessionEnded`; store errors.
-    async fn claim(&self, session: SessionId, kinds: &[Cow<'static, str>], limit: usize) -> Result<Vec<Claim>>;
+    async fn claim(&self, session: SessionId, kinds: &[Cow<'static, str>], limit: usize) -> Result<Vec<Claim>> {
+        self.claim_except(session, kinds, &[], limit).await
+    }
+
+    /// The same, leaving to others what stands in `except`.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim).
+    async fn claim_except(
+        &self,
+        session: SessionId,
+        kinds: &[Cow<'static, str>],
+        except: &[MonitorId],
+        limit: usize,
+    ) -> Result<Vec<Claim>>;
 
     /// Stores finished runs in one transaction; answers in the order of `batch`. A row is accepted when the session
     /// owns the monitor with that revision and the pending slot is the completion's; or is already its `next_slot`, which

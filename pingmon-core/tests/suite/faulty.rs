@@ -100,8 +100,14 @@ impl Claims for Faulty {
         self.answer(self.reach()?.leave(session).await)
     }
 
-    async fn claim(&self, session: SessionId, kinds: &[Cow<'static, str>], limit: usize) -> Result<Vec<Claim>> {
-        self.answer(self.reach()?.claim(session, kinds, limit).await)
+    async fn claim_except(
+        &self,
+        session: SessionId,
+        kinds: &[Cow<'static, str>],
+        except: &[MonitorId],
+        limit: usize,
+    ) -> Result<Vec<Claim>> {
+        self.answer(self.reach()?.claim_except(session, kinds, except, limit).await)
     }
 
     async fn complete(&self, session: SessionId, batch: &[Completion]) -> Result<Vec<Verdict>> {

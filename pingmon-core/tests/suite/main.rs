@@ -10,5 +10,6 @@ mod engine;
 mod faults;
 mod faulty;
 mod notices;
+mod opinions;
 mod rig;
 mod sharing;

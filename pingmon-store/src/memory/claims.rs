@@ -38,15 +38,17 @@ impl Claims for MemoryStore {
         Ok(())
     }
 
-    async fn claim(&self, session: SessionId, kinds: &[Cow<'static, str>], limit: usize) -> Result<Vec<Claim>> {
+    async fn claim_except(
+        &self,
+        session: SessionId,
+        kinds: &[Cow<'static, str>],
+        except: &[MonitorId],
+        limit: usize,
+    ) -> Result<Vec<Claim>> {
         self.transact(|tables, _| {
             tables.check_alive(session)?;
-            let suits = |id: &MonitorId| {
-                tables
-                    .watched
-                    .get(id)
-                    .is_some_and(|watched| kinds.contains(&watched.monitor.definition.kind.as_str().into()))
-            };
+            let known = |watched: &Watched| kinds.contains(&watched.monitor.definition.kind.as_str().into());
+            let suits = |id: &MonitorId| !except.contains(id) && tables.watched.get(id).is_some_and(known);
             let free: Vec<_> = tables.free.iter().map(|(_, id)| *id).filter(suits).take(limit).collect();
             let take = |watched: &mut Watched| {
                 watched.owner = Some(session);

@@ -40,14 +40,21 @@ impl Claims for PgStore {
         sessions::leave(self, session).await
     }
 
-    async fn claim(&self, session: SessionId, kinds: &[Cow<'static, str>], limit: usize) -> Result<Vec<Claim>> {
+    async fn claim_except(
+        &self,
+        session: SessionId,
+        kinds: &[Cow<'static, str>],
+        except: &[MonitorId],
+        limit: usize,
+    ) -> Result<Vec<Claim>> {
         let kinds = kinds.to_vec();
-        let unreadable = self.unreadable.recent();
+        let mut except = uuids(except);
+        except.extend(self.unreadable.recent());
         let claimed = self.write("claim monitors", move |mut tx| {
             Box::pin(async move {
                 sessions::hold(&mut tx, session).await?;
                 sessions::end_expired(&mut tx).await?;
-                let monitors = own(&mut tx, session, &kinds, &unreadable, limit).await?;
+                let monitors = own(&mut tx, session, &kinds, &except, limit).await?;
                 let (claims, unreadable) = readable(owned(&mut tx, &monitors).await?, MonitorRow::claim);
                 if !unreadable.is_empty() {
                     give_up(&mut tx, session, column(&unreadable, |found| found.id)).await?;

@@ -39,12 +39,18 @@ impl Claims for SqliteStore {
         sessions::leave(self, session).await
     }
 
-    async fn claim(&self, session: SessionId, kinds: &[Cow<'static, str>], limit: usize) -> Result<Vec<Claim>> {
-        let kinds = kinds.to_vec();
+    async fn claim_except(
+        &self,
+        session: SessionId,
+        kinds: &[Cow<'static, str>],
+        except: &[MonitorId],
+        limit: usize,
+    ) -> Result<Vec<Claim>> {
+        let (kinds, except) = (kinds.to_vec(), except.to_vec());
         let claims = self.write("claim monitors", move |conn, now| {
             Box::pin(async move {
                 sessions::check_alive(conn, session, now).await?;
-                let claims = free(conn, &kinds, limit).await?;
+                let claims = free(conn, &kinds, &except, limit).await?;
                 let monitors: Vec<_> = claims.iter().map(|claim| claim.monitor.id).collect();
                 own(conn, session, &monitors).await?;
                 Ok(claims)
@@ -118,11 +124,20 @@ impl Claims for SqliteStore {
 const FREE: &str = "SELECT m.id, m.state, m.definition, s.revision, s.slot, s.health
     FROM pingmon_schedule s INDEXED BY pingmon_schedule_free CROSS JOIN pingmon_monitors m ON m.id = s.monitor
     WHERE s.owner IS NULL AND s.active AND s.kind IN (SELECT value FROM json_each(?1))
+        AND hex(s.monitor) NOT IN (SELECT value FROM json_each(?3))
     ORDER BY s.slot LIMIT ?2";
 
-async fn free(conn: &mut SqliteConnection, kinds: &[Cow<'static, str>], limit: usize) -> error::Result<Vec<Claim>> {
+async fn free(
+    conn: &mut SqliteConnection,
+    kinds: &[Cow<'static, str>],
+    except: &[MonitorId],
+    limit: usize,
+) -> error::Result<Vec<Claim>> {
     let kinds = to_json("list of kinds", &kinds)?;
-    let rows: Vec<MonitorRow> = sqlx::query_as(FREE).bind(kinds).bind(row_limit(limit)).fetch_all(conn).await?;
+    let except: Vec<_> = except.iter().map(|monitor| format!("{:X}", monitor.as_uuid().simple())).collect();
+    let except = to_json("list of monitors", &except)?;
+    let free = sqlx::query_as::<_, MonitorRow>(FREE).bind(kinds).bind(row_limit(limit)).bind(except);
+    let rows = free.fetch_all(conn).await?;
     rows.iter().map(MonitorRow::claim).collect()
 }
 

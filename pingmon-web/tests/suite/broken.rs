@@ -66,7 +66,13 @@ impl Claims for Broken {
     async fn leave(&self, _: SessionId) -> Result<()> {
         self.answer().await
     }
-    async fn claim(&self, _: SessionId, _: &[Cow<'static, str>], _: usize) -> Result<Vec<Claim>> {
+    async fn claim_except(
+        &self,
+        _: SessionId,
+        _: &[Cow<'static, str>],
+        _: &[MonitorId],
+        _: usize,
+    ) -> Result<Vec<Claim>> {
         self.answer().await
     }
     async fn complete(&self, _: SessionId, _: &[Completion]) -> Result<Vec<Verdict>> {

@@ -15,8 +15,16 @@ use serde_json::{Map, Value};
 use super::file;
 
 /// What monitors have that is a matter of policy.
-const POLICY: [&str; 7] =
-    ["open_after", "close_after", "degraded_after", "unknown_after", "retry_every", "remind_every", "flap"];
+const POLICY: [&str; 8] = [
+    "open_after",
+    "close_after",
+    "degraded_after",
+    "unknown_after",
+    "retry_every",
+    "remind_every",
+    "confirm_by",
+    "flap",
+];
 /// How long a run may take unless something else is said.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
