@@ -36,6 +36,7 @@ pub mod policy;
 pub mod schedule;
 pub mod window;
 
+pub mod channel;
 pub mod check;
 pub mod notifier;
 pub mod store;

@@ -4,6 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use pingmon_core::{
     id::SessionId,
+    notification::Receipt,
     outcome::{Failure as Unmet, Metric, Outcome, Status},
     store::claims::SessionInfo,
     time::{Span, micros},
@@ -52,6 +53,11 @@ pub(crate) fn detail(outcome: &Outcome) -> Result<Option<String>> {
         evidence: Cow::Borrowed(evidence),
     };
     to_json("outcome", &detail).map(Some)
+}
+
+/// The receipt column of a delivery.
+pub(crate) fn receipt(column: Option<String>) -> Option<Receipt> {
+    column.and_then(Receipt::new)
 }
 
 /// What a session says of itself in numbers: columns of that name, the lateness in microseconds.

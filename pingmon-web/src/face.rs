@@ -8,7 +8,7 @@ use pingmon_core::{
     time::{Clock, SystemClock, Timestamp},
 };
 
-use crate::pages::templates::Templates;
+use crate::{admin::Token, pages::templates::Templates};
 
 type ReadVitals = Arc<dyn Fn() -> Vitals + Send + Sync>;
 
@@ -20,12 +20,20 @@ pub struct Face {
     clock: Arc<dyn Clock>,
     title: String,
     group_by: String,
+    admin: Option<Token>,
 }
 
 impl Face {
     /// A face over `store`, without an engine of its own (a read-only replica), titled "Status".
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, vitals: None, clock: Arc::new(SystemClock), title: "Status".into(), group_by: "group".into() }
+        Self {
+            store,
+            vitals: None,
+            clock: Arc::new(SystemClock),
+            title: "Status".into(),
+            group_by: "group".into(),
+            admin: None,
+        }
     }
 
     /// Lets `/readyz` and the pages tell how the engine in this process is doing: `move || handle.vitals()`.
@@ -46,6 +54,14 @@ impl Face {
     #[must_use]
     pub fn group_by(mut self, label: impl Into<String>) -> Self {
         self.group_by = label.into();
+        self
+    }
+
+    /// Lets whoever sends this token (`Authorization: Bearer …`) change things through the API; nobody can unless it is set.
+    /// Only its hash is kept.
+    #[must_use]
+    pub fn admin_token(mut self, token: &str) -> Self {
+        self.admin = Some(Token::new(token));
         self
     }
 
@@ -81,6 +97,11 @@ impl Shared {
     /// How this process's engine is doing; none when it has no engine.
     pub(crate) fn vitals(&self) -> Option<Vitals> {
         self.face.vitals.as_ref().map(|read| read())
+    }
+
+    /// The token of those who may change things.
+    pub(crate) fn admin(&self) -> Option<&Token> {
+        self.face.admin.as_ref()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -1,7 +1,7 @@
 //! The face of pingmon: an [`axum::Router`] with a status page, a JSON API and health answers, to nest anywhere in a
 //! service's own router.
 //!
-//! It reads a [`Store`](pingmon_core::store::Store) and writes nothing. It binds no port, has no fallback and puts no
+//! It reads a [`Store`](pingmon_core::store::Store), and writes only for whoever bears the token that the host set. It binds no port, has no fallback and puts no
 //! layer on what is not its own. Every link on its pages is relative to the page, so that it works under any prefix and
 //! behind a proxy that strips one, without being told.
 //!
@@ -13,12 +13,15 @@
 //! | `/api/v1/monitors`, `/api/v1/monitors/{id}` | monitors, never their `config` |
 //! | `/api/v1/monitors/{id}/results`, `/api/v1/monitors/{id}/gaps` | runs and missed slots, newest first |
 //! | `/api/v1/incidents`, `/api/v1/incidents/{id}` | incidents, latest opened first |
-//! | `/api/v1/deliveries` | notices on their way, sent and given up |
+//! | `/notices` | notices given up, and those on their way |
+//! | `/api/v1/deliveries` | notices on their way, sent, given up and folded |
+//! | `POST /api/v1/deliveries/{id}/resend` | sends a notice again that was given up; with the administrator's token |
 //! | `/api/v1/engine` | vitals of this engine, sessions of all |
 //! | `/healthz` | 200: this process answers |
 //! | `/readyz` | 200 when the engine does its work and the store can be read, 503 with the reasons otherwise |
 //!
-//! The API answers errors as `{"error": "…"}`: 400 names the query field, 404 what wasn't found, 503 says that the store
+//! The API answers errors as `{"error": "…"}`: 400 names the query field, 401 and 403 say what is missing to change anything,
+//! 404 what wasn't found, 503 says that the store
 //! can't be read; its cause goes to `tracing`, never to the reader.
 //!
 //! Who may see all this is the host's decision: put its own authentication layer around the router.
@@ -34,6 +37,7 @@
 //! }
 //! ```
 
+mod admin;
 mod api;
 mod face;
 mod failure;

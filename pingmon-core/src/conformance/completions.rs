@@ -73,7 +73,7 @@ pub async fn a_repeat_brings_no_settled_delivery_back(f: Fixture) {
     let completion = judge(&claim, Outcome::down("500"), f.now().await);
     f.complete(session, &completion).await;
     let taken = f.take(session).await;
-    let sent = Settlement::new(&taken[0], Settled::Sent);
+    let sent = Settlement::new(&taken[0], Settled::Sent(None));
     f.store.settle(session, &[sent]).await.unwrap();
     assert_eq!(f.complete(session, &completion).await, Verdict::Accepted);
     assert_eq!(f.deliveries(claim.monitor.id).await[0].state, DeliveryState::Sent);

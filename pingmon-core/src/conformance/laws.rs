@@ -109,6 +109,18 @@ macro_rules! conformance_tests {
                 two_sessions_taking_at_once_never_get_the_same_delivery;
                 one_name_added_twice_at_once_is_one_monitor;
             }
+            folding {
+                an_opening_that_was_never_attempted_is_told_with_the_end_of_its_incident;
+                what_was_attempted_is_not_folded;
+                a_reminder_is_superseded_by_the_next_and_the_opening_is_not;
+                folding_is_by_incident_and_channel;
+                who_heard_nothing_of_an_incident_does_not_hear_of_its_end;
+                who_heard_of_an_incident_hears_of_its_end_whatever_died_between;
+                what_waits_behind_a_folded_end_is_taken_at_once;
+                the_first_receipt_of_an_incident_comes_with_its_later_notices;
+                a_dead_letter_is_sent_again_under_its_id_with_a_new_expiry;
+                only_a_dead_letter_is_sent_again;
+            }
             history {
                 records_are_paged_newest_slot_first;
                 gaps_are_paged_newest_first;
@@ -179,6 +191,7 @@ mod tests {
             include_str!("claims.rs"),
             include_str!("completions.rs"),
             include_str!("concurrency.rs"),
+            include_str!("folding.rs"),
             include_str!("history.rs"),
             include_str!("incidents.rs"),
             include_str!("outbox.rs"),

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Laws that single calls can show lie by role: `catalog` and `edits`; `sessions`, `claims` and `completions`; `history`,
-//! `incidents`, `outbox`. `concurrency` has those that need two callers at once; `random` runs long random interleavings
+//! `incidents`, `outbox`, `folding`. `concurrency` has those that need two callers at once; `random` runs long random interleavings
 //! against a model.
 //! What an engine makes of a store isn't tested here.
 
@@ -46,6 +46,8 @@ pub mod completions;
 pub mod concurrency;
 #[doc(hidden)]
 pub mod edits;
+#[doc(hidden)]
+pub mod folding;
 #[doc(hidden)]
 pub mod history;
 #[doc(hidden)]

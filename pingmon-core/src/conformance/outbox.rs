@@ -8,9 +8,9 @@ use super::fixture::{ALL, CHANNEL, EVERY, Fixture, LEASE, judge, probe};
 use crate::{
     error::Error,
     id::{DeliveryId, SessionId},
-    incident::Event,
+    incident::{Event, Transition},
     monitor::{Definition, State},
-    notification::{DEFAULT_EXPIRY, Delivery, DeliveryState},
+    notification::{DEFAULT_EXPIRY, Delivery, DeliveryState, Subject, announce},
     outcome::Outcome,
     store::{
         claims::{Claim, Verdict},
@@ -88,27 +88,27 @@ pub async fn a_channel_gets_only_its_own_deliveries(f: Fixture) {
 
 pub async fn a_later_notice_waits_while_an_earlier_one_of_its_channel_and_monitor_is_pending(f: Fixture) {
     let (session, claims) = failed(&f, [probe("shop")]).await;
-    f.run_at_slot(session, &claims[0], Outcome::up("200")).await;
     let opened = f.take(session).await;
-    assert_eq!(told(&opened), [("shop", Event::Opened, 1)], "not both");
+    assert_eq!(told(&opened), [("shop", Event::Opened, 1)]);
+    f.run_at_slot(session, &claims[0], Outcome::up("200")).await;
     assert_eq!(f.take(session).await, [], "the earlier one is being sent");
     settle(&f, session, &opened[0], retry(f.now().await + SECOND)).await;
     assert_eq!(f.take(session).await, [], "the earlier one waits for its retry");
     f.advance(SECOND).await;
     let opened = f.take(session).await;
     assert_eq!(told(&opened), [("shop", Event::Opened, 2)]);
-    settle(&f, session, &opened[0], Settled::Sent).await;
+    settle(&f, session, &opened[0], Settled::Sent(None)).await;
     assert_eq!(told(&f.take(session).await), [("shop", Event::Resolved, 1)]);
 }
 
 pub async fn a_dead_letter_makes_way_for_the_next(f: Fixture) {
     let (session, claims) = failed(&f, [probe("shop")]).await;
-    f.run_at_slot(session, &claims[0], Outcome::up("200")).await;
     let opened = f.take(session).await.remove(0);
+    let worse = reminder(&f, session, &claims[0]).await;
     settle(&f, session, &opened, Settled::Dead { error: "410 gone".into() }).await;
     let dead = stored(&f, opened.id()).await;
     assert_eq!((dead.state, dead.last_error.as_deref(), dead.attempts), (DeliveryState::Dead, Some("410 gone"), 1));
-    assert_eq!(told(&f.take(session).await), [("shop", Event::Resolved, 1)]);
+    assert_eq!(f.take(session).await, [Delivery { attempts: 1, ..worse }]);
     f.advance(EVERY).await;
     f.renew(session).await.unwrap();
     assert_eq!(f.take(session).await, []);
@@ -116,15 +116,17 @@ pub async fn a_dead_letter_makes_way_for_the_next(f: Fixture) {
 
 pub async fn a_broken_channel_delays_no_other_and_a_stuck_monitor_no_other(f: Fixture) {
     let (session, claims) = failed(&f, [probe("a").notify([CHANNEL, "dev"]), probe("b")]).await;
-    f.run_at_slot(session, &claims[0], Outcome::up("200")).await;
     let stuck = f.take(session).await;
     assert_eq!(told(&stuck), [("a", Event::Opened, 1), ("b", Event::Opened, 1)]);
     for event in [Event::Opened, Event::Resolved] {
         let sent = f.store.take(session, "dev", ALL).await.unwrap();
         assert_eq!(told(&sent), [("a", event, 1)]);
-        settle(&f, session, &sent[0], Settled::Sent).await;
+        settle(&f, session, &sent[0], Settled::Sent(None)).await;
+        if event == Event::Opened {
+            f.run_at_slot(session, &claims[0], Outcome::up("200")).await;
+        }
     }
-    settle(&f, session, &stuck[1], Settled::Sent).await;
+    settle(&f, session, &stuck[1], Settled::Sent(None)).await;
     f.run_at_slot(session, &claims[1], Outcome::up("200")).await;
     assert_eq!(told(&f.take(session).await), [("b", Event::Resolved, 1)]);
 }
@@ -162,11 +164,11 @@ pub async fn what_is_put_back_can_be_taken_again_with_its_attempts_counted(f: Fi
     assert_eq!(f.store.take(session, "dev", ALL).await.unwrap().len(), 1);
     f.store.put_back(session, CHANNEL).await.unwrap();
     assert_eq!(stored(&f, of_a.id()).await, of_a);
-    settle(&f, session, &of_a, Settled::Sent).await;
+    settle(&f, session, &of_a, Settled::Sent(None)).await;
     assert_eq!(stored(&f, of_a.id()).await, of_a, "that attempt is over");
     assert_eq!(f.store.take(other, "dev", ALL).await.unwrap(), [], "another channel's stays taken");
     assert_eq!(f.take(other).await, [Delivery { attempts: 2, ..of_a }], "another session's stays taken");
-    settle(&f, other, &of_b, Settled::Sent).await;
+    settle(&f, other, &of_b, Settled::Sent(None)).await;
     assert_eq!(stored(&f, of_b.id()).await.state, DeliveryState::Sent);
     f.store.put_back(SessionId::new(), CHANNEL).await.unwrap();
 }
@@ -185,16 +187,16 @@ pub async fn a_late_settlement_changes_nothing(f: Fixture) {
     let (session, _) = failed(&f, [probe("shop")]).await;
     let other = f.join().await;
     let first = f.take(session).await.remove(0);
-    settle(&f, other, &first, Settled::Sent).await;
+    settle(&f, other, &first, Settled::Sent(None)).await;
     assert_eq!(stored(&f, first.id()).await, first, "another session hasn't taken it");
     settle(&f, session, &first, retry(f.now().await)).await;
     let waiting = stored(&f, first.id()).await;
-    settle(&f, session, &first, Settled::Sent).await;
+    settle(&f, session, &first, Settled::Sent(None)).await;
     assert_eq!(stored(&f, first.id()).await, waiting, "it isn't taken any more");
     let second = f.take(session).await.remove(0);
-    settle(&f, session, &first, Settled::Sent).await;
+    settle(&f, session, &first, Settled::Sent(None)).await;
     assert_eq!(stored(&f, first.id()).await, second, "that attempt is over");
-    settle(&f, session, &second, Settled::Sent).await;
+    settle(&f, session, &second, Settled::Sent(None)).await;
     settle(&f, session, &second, Settled::Dead { error: "late".into() }).await;
     let sent = stored(&f, first.id()).await;
     assert_eq!((sent.state, sent.attempts), (DeliveryState::Sent, 2));
@@ -205,7 +207,7 @@ pub async fn a_settlement_of_an_ended_session_changes_nothing(f: Fixture) {
     let (dead, _) = failed(&f, [probe("shop")]).await;
     let taken = f.take(dead).await.remove(0);
     f.advance(LEASE).await;
-    let sent = [Settlement::new(&taken, Settled::Sent)];
+    let sent = [Settlement::new(&taken, Settled::Sent(None))];
     assert!(matches!(f.store.settle(dead, &sent).await, Err(Error::SessionEnded)));
     assert_eq!(stored(&f, taken.id()).await.state, DeliveryState::Pending);
 }
@@ -215,8 +217,8 @@ pub async fn settlements_of_one_batch_are_judged_one_by_one(f: Fixture) {
     let taken = f.take(session).await;
     let gone = Delivery { attempts: 7, ..taken[1].clone() };
     let batch = [
-        Settlement::new(&taken[0], Settled::Sent),
-        Settlement::new(&gone, Settled::Sent),
+        Settlement::new(&taken[0], Settled::Sent(None)),
+        Settlement::new(&gone, Settled::Sent(None)),
         Settlement::new(&taken[2], Settled::Dead { error: "410".into() }),
     ];
     f.store.settle(session, &batch).await.unwrap();
@@ -258,11 +260,7 @@ pub async fn a_delivery_being_sent_does_not_expire(f: Fixture) {
 pub async fn a_delivery_of_a_retired_monitor_is_still_sent(f: Fixture) {
     let (session, claims) = failed(&f, [probe("shop")]).await;
     f.store.set_state(claims[0].monitor.id, State::Retired).await.unwrap();
-    for event in [Event::Opened, Event::Resolved] {
-        let taken = f.take(session).await;
-        assert_eq!(told(&taken), [("shop", event, 1)]);
-        settle(&f, session, &taken[0], Settled::Sent).await;
-    }
+    assert_eq!(told(&f.take(session).await), [("shop", Event::Resolved, 1)]);
 }
 
 pub async fn deliveries_are_listed_latest_notice_first_and_filtered(f: Fixture) {
@@ -276,10 +274,11 @@ pub async fn deliveries_are_listed_latest_notice_first_and_filtered(f: Fixture) 
     let of_b = DeliveryFilter::all().of(claims[1].monitor.id);
     assert_eq!(told(&f.store.deliveries(of_b, ALL).await.unwrap()), [expected[0], expected[2]]);
     let taken = f.store.take(session, CHANNEL, 1).await.unwrap();
-    settle(&f, session, &taken[0], Settled::Sent).await;
+    settle(&f, session, &taken[0], Settled::Sent(None)).await;
     let in_state = async |state| f.store.deliveries(DeliveryFilter::all().state(state), ALL).await.unwrap();
     assert_eq!(told(&in_state(DeliveryState::Sent).await), [("a", Event::Opened, 1)]);
-    assert_eq!(in_state(DeliveryState::Pending).await, all[..3]);
+    assert_eq!(in_state(DeliveryState::Pending).await, all[..2]);
+    assert_eq!(in_state(DeliveryState::Folded).await, all[2..3]);
     assert_eq!(f.store.deliveries(of_b.state(DeliveryState::Dead), ALL).await.unwrap(), []);
 }
 
@@ -295,8 +294,25 @@ pub async fn notices_of_one_instant_are_ordered_by_their_sequence(f: Fixture) {
     for delivery in listed.iter().rev() {
         let taken = f.take(session).await;
         assert_eq!(taken.iter().map(Delivery::id).collect::<Vec<_>>(), [delivery.id()]);
-        settle(&f, session, &taken[0], Settled::Sent).await;
+        settle(&f, session, &taken[0], Settled::Sent(None)).await;
     }
+}
+
+/// What becomes of a claim's incident being announced again.
+pub(super) async fn reminder(f: &Fixture, session: SessionId, claim: &Claim) -> Delivery {
+    f.advance(claim.slot.since(f.now().await)).await;
+    f.renew(session).await.unwrap();
+    let now = f.now().await;
+    let mut completion = judge(claim, Outcome::down("500"), now);
+    let (about, mut incident) = claim.health.open().map(|(about, open)| (about, *open)).next().unwrap();
+    (incident.sequence, incident.announced_at) = (incident.sequence + 1, now);
+    let transition =
+        Transition { event: Event::Reminder, about, incident, closed: None, at: now, hold: Duration::ZERO };
+    completion.transitions = vec![transition];
+    let (subject, channels) = (Subject::of(&claim.monitor), &claim.monitor.definition.notify);
+    completion.deliveries = announce(&subject, channels, &completion.transitions, None, DEFAULT_EXPIRY);
+    assert_eq!(f.complete(session, &completion).await, Verdict::Accepted);
+    completion.deliveries.remove(0)
 }
 
 fn numbered(delivery: &Delivery, sequence: u32) -> Delivery {

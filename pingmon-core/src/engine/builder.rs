@@ -18,6 +18,7 @@ use super::{
     vitals::Gauges,
 };
 use crate::{
+    channel::Channel,
     check::CheckKind,
     error::{Error, Result},
     monitor::{Definition, Monitor},
@@ -29,7 +30,7 @@ use crate::{
 pub struct Builder {
     store: Arc<dyn Store>,
     kinds: Vec<Arc<dyn CheckKind>>,
-    notifiers: Vec<(String, Arc<dyn Notifier>)>,
+    channels: Vec<(String, Channel)>,
     definitions: Vec<Definition>,
     resolver: Box<Resolver>,
     settings: Settings,
@@ -40,7 +41,7 @@ impl Builder {
         Self {
             store,
             kinds: Vec::new(),
-            notifiers: Vec::new(),
+            channels: Vec::new(),
             definitions: Vec::new(),
             resolver: Box::new(|monitor| Ok(monitor.definition.config.clone())),
             settings: Settings::default(),
@@ -62,8 +63,14 @@ impl Builder {
 
     /// Adds a channel under the name that monitors use for it.
     #[must_use]
-    pub fn notifier(mut self, name: impl Into<String>, notifier: Arc<dyn Notifier>) -> Self {
-        self.notifiers.push((name.into(), notifier));
+    pub fn notifier(self, name: impl Into<String>, notifier: Arc<dyn Notifier>) -> Self {
+        self.channel(name, Channel::new(notifier))
+    }
+
+    /// Adds a channel with rules about how it is used, under the name that monitors use for it.
+    #[must_use]
+    pub fn channel(mut self, name: impl Into<String>, channel: Channel) -> Self {
+        self.channels.push((name.into(), channel));
         self
     }
 
@@ -165,14 +172,15 @@ impl Builder {
     /// references that only the resolver can follow, and that later.
     pub fn build(self) -> Result<Engine> {
         self.settings.validate()?;
-        let mut notifiers = HashMap::new();
-        for (name, notifier) in self.notifiers {
-            if notifiers.insert(name.clone(), notifier).is_some() {
+        let mut channels = HashMap::new();
+        for (name, channel) in self.channels {
+            channel.policy.validate()?;
+            if channels.insert(name.clone(), channel).is_some() {
                 return Err(Error::config("notifier", format!("two channels are named \"{name}\"")));
             }
         }
         for definition in &self.definitions {
-            examine(definition, &self.kinds, &notifiers)?;
+            examine(definition, &self.kinds, &channels)?;
         }
         let shared = Shared {
             store: self.store,
@@ -186,17 +194,13 @@ impl Builder {
             handed_over: Mutex::default(),
             complaints: Complaints::default(),
         };
-        let notifiers = watch::Sender::new(Arc::new(notifiers));
-        Ok(Engine { shared: Arc::new(shared), definitions: self.definitions, notifiers })
+        let channels = watch::Sender::new(Arc::new(channels));
+        Ok(Engine { shared: Arc::new(shared), definitions: self.definitions, channels })
     }
 }
 
 /// Refuses a monitor that could only ever be `unknown`, or whose notices nobody would carry.
-fn examine(
-    definition: &Definition,
-    kinds: &[Arc<dyn CheckKind>],
-    notifiers: &HashMap<String, Arc<dyn Notifier>>,
-) -> Result<()> {
+fn examine(definition: &Definition, kinds: &[Arc<dyn CheckKind>], channels: &HashMap<String, Channel>) -> Result<()> {
     let of_monitor = |field: &str| format!("monitor \"{}\": {field}", definition.name);
     definition.validate()?;
     if !kinds.iter().any(|kind| kind.name() == definition.kind.as_str()) {
@@ -204,7 +208,7 @@ fn examine(
         let reason = format!("no check kind \"{}\" was added; known are: {}", definition.kind, known.join(", "));
         return Err(Error::config(of_monitor("kind"), reason));
     }
-    match definition.notify.iter().find(|channel| !notifiers.contains_key(*channel)) {
+    match definition.notify.iter().find(|channel| !channels.contains_key(*channel)) {
         Some(channel) => {
             let reason = format!("no channel \"{channel}\" was added; add it with Builder::notifier");
             Err(Error::config(of_monitor("notify"), reason))

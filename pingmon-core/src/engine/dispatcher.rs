@@ -12,7 +12,7 @@ use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -21,17 +21,18 @@ use super::{
     backoff::{self, Backoff},
     guard::panic_text,
     lease::Lease,
+    pace::{End, Pace, Room},
 };
 use crate::{
+    channel::{Channel, ChannelPolicy},
     error::{Error, Result},
-    notification::Delivery,
-    notifier::Notifier,
+    notification::{Delivery, Receipt},
     store::outbox::{Settled, Settlement},
     time::Timestamp,
 };
 
 /// The channels by name.
-pub(super) type Notifiers = Arc<HashMap<String, Arc<dyn Notifier>>>;
+pub(super) type Channels = Arc<HashMap<String, Channel>>;
 
 /// Most deliveries of one channel under way at once.
 const MAX_TAKEN: usize = 16;
@@ -40,19 +41,19 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// The first wait after a failed attempt; doubles with each.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest wait between attempts, unless the channel asks for more.
-const LAST_RETRY: Duration = Duration::from_secs(60);
+const LAST_RETRY: Duration = Duration::from_secs(30);
 
 /// Keeps a lane for each channel until told to stop; follows changes of the channels.
 pub(super) async fn dispatch(
     shared: Arc<Shared>,
-    mut notifiers: watch::Receiver<Notifiers>,
+    mut channels: watch::Receiver<Channels>,
     leases: watch::Receiver<Option<Lease>>,
     stop: CancellationToken,
 ) {
     let mut lanes = JoinSet::new();
     let mut open: BTreeMap<String, CancellationToken> = BTreeMap::new();
     loop {
-        let wanted = Arc::clone(&notifiers.borrow_and_update());
+        let wanted = Arc::clone(&channels.borrow_and_update());
         open.retain(|name, closed| {
             let keep = wanted.contains_key(name);
             if !keep {
@@ -63,17 +64,12 @@ pub(super) async fn dispatch(
         for name in wanted.keys().filter(|name| !open.contains_key(*name)).cloned().collect::<Vec<_>>() {
             let closed = stop.child_token();
             open.insert(name.clone(), closed.clone());
-            let lane = Lane {
-                shared: Arc::clone(&shared),
-                channel: name,
-                notifiers: notifiers.clone(),
-                leases: leases.clone(),
-            };
+            let lane = Lane { shared: Arc::clone(&shared), name, channels: channels.clone(), leases: leases.clone() };
             lanes.spawn(lane.run(closed));
         }
         tokio::select! {
             () = stop.cancelled() => break,
-            changed = notifiers.changed() => if changed.is_err() { break },
+            changed = channels.changed() => if changed.is_err() { break },
             Some(_) = lanes.join_next() => {}
         }
     }
@@ -84,20 +80,33 @@ pub(super) async fn dispatch(
 /// One channel's deliveries.
 struct Lane {
     shared: Arc<Shared>,
-    channel: String,
-    notifiers: watch::Receiver<Notifiers>,
+    name: String,
+    channels: watch::Receiver<Channels>,
     leases: watch::Receiver<Option<Lease>>,
 }
 
 impl Lane {
     async fn run(self, closed: CancellationToken) {
         let mut mail = self.shared.mail.subscribe();
+        let mut pace = Pace::new(ChannelPolicy::default());
         let mut in_doubt = false;
         while !closed.is_cancelled() {
+            if let Some(channel) = self.channel() {
+                pace.follow(&channel.policy);
+            }
+            let room = match pace.room(Instant::now(), MAX_TAKEN) {
+                Room::For(room) => room,
+                Room::At(at) => {
+                    tokio::select! {
+                        () = closed.cancelled() => return,
+                        () = sleep_until(at) => continue,
+                    }
+                }
+            };
             mail.mark_unchanged();
             let lease = self.leases.borrow().filter(Lease::is_alive);
             let sent = match lease {
-                Some(lease) => self.round(lease, in_doubt).await.inspect_err(|error| {
+                Some(lease) => self.round(lease, room, &mut pace, in_doubt).await.inspect_err(|error| {
                     self.shared.store_failed("take deliveries", error);
                 }),
                 None => Ok(0),
@@ -114,45 +123,67 @@ impl Lane {
         }
     }
 
-    /// Takes what is due and sends it, several at once; each is settled as soon as it ended. Answers how many. After a
-    /// round that failed, something may have been taken without our knowing: it is put back first.
-    async fn round(&self, lease: Lease, in_doubt: bool) -> Result<usize> {
+    fn channel(&self) -> Option<Channel> {
+        self.channels.borrow().get(&self.name).cloned()
+    }
+
+    /// Takes up to `room` deliveries that are due and sends them, all at once; each is settled as soon as it ended. Answers
+    /// how many. After a round that failed, something may have been taken without our knowing: it is put back first.
+    async fn round(&self, lease: Lease, room: usize, pace: &mut Pace, in_doubt: bool) -> Result<usize> {
         if in_doubt {
-            self.shared.store.put_back(lease.session, &self.channel).await?;
+            self.shared.store.put_back(lease.session, &self.name).await?;
         }
-        let taken = self.shared.store.take(lease.session, &self.channel, MAX_TAKEN).await?;
+        let taken = self.shared.store.take(lease.session, &self.name, room).await?;
         self.shared.gauges.looked();
         let count = taken.len();
+        pace.begin(count, Instant::now());
         let mut sending: FuturesUnordered<_> = taken.iter().map(|delivery| self.attempt(delivery)).collect();
-        while let Some(settlement) = sending.next().await {
+        while let Some((settlement, end)) = sending.next().await {
+            self.note(pace, end);
             self.settle(lease, settlement).await;
         }
         Ok(count)
     }
 
-    async fn attempt(&self, delivery: &Delivery) -> Settlement {
+    /// Notes how an attempt ended, and says so when that changes how the channel is used.
+    fn note(&self, pace: &mut Pace, end: End) {
+        let was_open = pace.is_open();
+        pace.end(end, Instant::now());
+        match (was_open, pace.is_open()) {
+            (false, true) => {
+                tracing::warn!(channel = self.name, "the channel keeps failing: it is tried with one notice at a time");
+            }
+            (true, false) => tracing::info!(channel = self.name, "the channel takes notices again"),
+            _ => {}
+        }
+    }
+
+    async fn attempt(&self, delivery: &Delivery) -> (Settlement, End) {
         let result = match self.shared.clock.now() < delivery.expires_at {
             true => self.send(delivery).await,
             false => Err(refused("it expired before it could be delivered")),
         };
+        let end = match &result {
+            Err(Error::Delivery { retryable: true, retry_after, .. }) => End::Failed(*retry_after),
+            _ => End::Answered,
+        };
         let settled = conclude(delivery, result, self.shared.clock.now());
         match &settled {
-            Settled::Sent => self.shared.gauges.sent(),
+            Settled::Sent(_) => self.shared.gauges.sent(),
             Settled::Retry { error, due_at } => {
-                let (channel, id) = (&self.channel, delivery.id());
+                let (channel, id) = (&self.name, delivery.id());
                 tracing::warn!(channel, %id, attempt = delivery.attempts, next = %due_at, error, "notice not delivered yet");
             }
             Settled::Dead { error } => {
-                tracing::error!(channel = self.channel, id = %delivery.id(), error, "notice given up");
+                tracing::error!(channel = self.name, id = %delivery.id(), error, "notice given up");
             }
         }
-        Settlement::new(delivery, settled)
+        (Settlement::new(delivery, settled), end)
     }
 
-    async fn send(&self, delivery: &Delivery) -> Result<()> {
-        let notifier = self.notifiers.borrow().get(&self.channel).cloned();
-        let Some(notifier) = notifier else { return Err(retryable("the channel was removed")) };
-        let sending = AssertUnwindSafe(async { notifier.send(&delivery.notification).await }).catch_unwind();
+    async fn send(&self, delivery: &Delivery) -> Result<Option<Receipt>> {
+        let Some(Channel { notifier, .. }) = self.channel() else { return Err(retryable("the channel was removed")) };
+        let sending = AssertUnwindSafe(async { notifier.deliver(&delivery.notification).await }).catch_unwind();
         match timeout(SEND_TIMEOUT, sending).await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(retryable(&format!("the channel panicked: {}", panic_text(&*panic)))),
@@ -177,8 +208,11 @@ impl Lane {
 }
 
 /// What an attempt's result means for the delivery.
-fn conclude(delivery: &Delivery, result: Result<()>, now: Timestamp) -> Settled {
-    let Err(error) = result else { return Settled::Sent };
+fn conclude(delivery: &Delivery, result: Result<Option<Receipt>>, now: Timestamp) -> Settled {
+    let error = match result {
+        Ok(receipt) => return Settled::Sent(receipt),
+        Err(error) => error,
+    };
     let (retry, asked) = match &error {
         Error::Delivery { retryable, retry_after, .. } => (*retryable, retry_after.unwrap_or_default()),
         _ => (true, Duration::ZERO),

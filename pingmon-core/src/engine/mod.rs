@@ -15,6 +15,7 @@ mod dispatcher;
 pub mod guard;
 mod janitor;
 mod lease;
+mod pace;
 mod permits;
 mod plan;
 mod registry;
@@ -44,17 +45,17 @@ use self::{
     claimer::Claimer,
     clock::StoreClock,
     complaints::Complaints,
-    dispatcher::Notifiers,
+    dispatcher::Channels,
     registry::Registry,
     scheduler::Scheduler,
     settings::Settings,
     vitals::{Gauges, Vitals},
 };
 use crate::{
+    channel::Channel,
     error::{Error, Result},
     id::MonitorId,
     monitor::Definition,
-    notifier::Notifier,
     store::Store,
 };
 
@@ -115,14 +116,14 @@ impl Shared {
 pub struct Engine {
     shared: Arc<Shared>,
     definitions: Vec<Definition>,
-    notifiers: watch::Sender<Notifiers>,
+    channels: watch::Sender<Channels>,
 }
 
 /// A handle on an engine, for pages and signals. Cheap to clone; keeps working after the engine has stopped.
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
-    notifiers: watch::Sender<Notifiers>,
+    channels: watch::Sender<Channels>,
 }
 
 impl Handle {
@@ -138,8 +139,8 @@ impl Handle {
 
     /// Replaces the channels. Deliveries under way end on the old ones; deliveries to a channel that is gone wait until
     /// it comes back or they expire.
-    pub fn replace_notifiers(&self, notifiers: HashMap<String, Arc<dyn Notifier>>) {
-        self.notifiers.send_replace(Arc::new(notifiers));
+    pub fn replace_channels(&self, channels: HashMap<String, Channel>) {
+        self.channels.send_replace(Arc::new(channels));
     }
 }
 
@@ -180,7 +181,7 @@ impl Engine {
 
     /// A handle that stays valid while the engine runs and after.
     pub fn handle(&self) -> Handle {
-        Handle { shared: Arc::clone(&self.shared), notifiers: self.notifiers.clone() }
+        Handle { shared: Arc::clone(&self.shared), channels: self.channels.clone() }
     }
 
     /// Runs until `shutdown` resolves, then stops gracefully: starts nothing more, lets runs under way end within the
@@ -190,14 +191,14 @@ impl Engine {
     /// # Errors
     /// When the store refuses the monitors given to the builder.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<Summary> {
-        let Self { shared, definitions, notifiers } = self;
+        let Self { shared, definitions, channels } = self;
         tokio::pin!(shutdown);
         let put = tokio::select! {
             put = put(&shared, definitions) => put,
             () = &mut shutdown => return Ok(Summary::default()),
         };
         put.inspect_err(|_| shared.gauges.stopped())?;
-        let tasks = Tasks::spawn(&shared, notifiers.subscribe());
+        let tasks = Tasks::spawn(&shared, channels.subscribe());
         shutdown.await;
         Ok(tasks.stop(&shared).await)
     }
@@ -226,7 +227,7 @@ struct Tasks {
 }
 
 impl Tasks {
-    fn spawn(shared: &Arc<Shared>, notifiers: watch::Receiver<Notifiers>) -> Self {
+    fn spawn(shared: &Arc<Shared>, channels: watch::Receiver<Channels>) -> Self {
         let (leases, lease) = watch::channel(None);
         let (to_scheduler, inbox) = mpsc::unbounded_channel();
         let (to_committer, finished) = mpsc::unbounded_channel();
@@ -239,7 +240,7 @@ impl Tasks {
         let mut others = JoinSet::new();
         let claimer = Claimer::new(Arc::clone(shared), lease.clone(), to_scheduler);
         others.spawn(claimer.run(stop_scheduler.clone()));
-        others.spawn(dispatcher::dispatch(Arc::clone(shared), notifiers, lease.clone(), stop_others.clone()));
+        others.spawn(dispatcher::dispatch(Arc::clone(shared), channels, lease.clone(), stop_others.clone()));
         others.spawn(janitor::tidy(Arc::clone(shared), lease, stop_others.clone()));
         others.spawn(lease::keep(Arc::clone(shared), leases, stop_others.clone()));
         Self { scheduler, stop_scheduler, committer, others, stop_others }

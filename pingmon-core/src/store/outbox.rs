@@ -1,20 +1,32 @@
 //! The durable outbox: deliveries are written with the run that calls for them, taken by one session at a time, and
 //! settled. At least once, with the same idempotency key on a repeat.
+//!
+//! What nobody needs to hear any more is **folded**, in the transaction that makes it so, unless it was attempted:
+//!
+//! * When a delivery is written, earlier reminders and worsenings of its incident on its channel are
+//!   [superseded](Fold::Superseded). When it says that the incident is resolved, the one that it had opened is folded too, all
+//!   of them as [told with it](Fold::Resolved).
+//! * When a delivery that says "resolved" comes to be taken and nothing of its incident was sent on its channel or is told
+//!   with it, it is folded instead: [nothing was heard](Fold::Unheard) there that could be resolved.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 
+#[cfg(doc)]
+use crate::notification::Fold;
 use crate::{
     error::Result,
     id::{DeliveryId, MonitorId, SessionId},
-    notification::{Delivery, DeliveryState},
+    notification::{Delivery, DeliveryState, Receipt},
     time::Timestamp,
 };
 
 /// How an attempt ended. Exhaustive: a store must know what each end means.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Settled {
-    /// The channel took it.
-    Sent,
+    /// The channel took it, and answered this.
+    Sent(Option<Receipt>),
     /// It is to be tried again at `due_at`.
     Retry {
         /// Not before.
@@ -86,6 +98,9 @@ pub trait Outbox: Send + Sync {
     /// order (`notification.at`, `sequence`), and counts the attempt. A delivery waits while an earlier one of the same
     /// channel and monitor is pending, taken or not: a "resolved" never overtakes its "opened".
     ///
+    /// Their notifications bear the earliest receipt of their incident and channel; and where the notice that the incident
+    /// had opened was folded into the one that it is resolved, [`opening`](crate::notification::Notification::opening).
+    ///
     /// # Errors
     /// `SessionEnded`; store errors.
     async fn take(&self, session: SessionId, channel: &str, limit: usize) -> Result<Vec<Delivery>>;
@@ -97,7 +112,7 @@ pub trait Outbox: Send + Sync {
     /// Store errors.
     async fn put_back(&self, session: SessionId, channel: &str) -> Result<()>;
 
-    /// Records how attempts ended, in one transaction. A settlement whose delivery the session hasn't taken, or has
+    /// Records how attempts ended, in one transaction, with the receipts of those that were sent. A settlement whose delivery the session hasn't taken, or has
     /// taken again since, changes nothing. Retry and dead free the delivery; `last_error` keeps the error.
     ///
     /// # Errors
@@ -110,6 +125,12 @@ pub trait Outbox: Send + Sync {
     /// # Errors
     /// Store errors.
     async fn expire(&self, limit: usize) -> Result<u64>;
+
+    /// Makes a dead letter pending again: the same id, due now, for `expiry` from now. Its attempts stay counted.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no dead letter of that id; store errors.
+    async fn resend(&self, id: DeliveryId, expiry: Duration) -> Result<()>;
 
     /// Deliveries, latest notice first (then higher sequence first), at most `limit`.
     ///

@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use pingmon_core::{
     error::{Error, Result},
-    id::{IncidentId, MonitorId, SessionId},
+    id::{DeliveryId, IncidentId, MonitorId, SessionId},
     incident::Incident,
     monitor::{Definition, Origin, State},
     notification::Delivery,
@@ -187,6 +187,10 @@ impl Outbox for Faulty {
 
     async fn expire(&self, limit: usize) -> Result<u64> {
         self.answer(self.reach()?.expire(limit).await)
+    }
+
+    async fn resend(&self, id: DeliveryId, expiry: Duration) -> Result<()> {
+        self.answer(self.reach()?.resend(id, expiry).await)
     }
 
     async fn deliveries(&self, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>> {

@@ -11,5 +11,6 @@ mod faults;
 mod faulty;
 mod notices;
 mod opinions;
+mod pacing;
 mod rig;
 mod sharing;

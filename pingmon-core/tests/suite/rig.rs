@@ -31,10 +31,12 @@ use tokio::{
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
+/// What the stores' clocks show when a test begins.
+pub(crate) const EPOCH: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
 /// A memory store whose clock moves with tokio's.
 pub(crate) fn store() -> Arc<dyn Store> {
-    let epoch = Timestamp::from_micros(1_800_000_000_000_000);
-    Arc::new(MemoryStore::with_clock(Arc::new(TokioClock::starting_at(epoch))))
+    Arc::new(MemoryStore::with_clock(Arc::new(TokioClock::starting_at(EPOCH))))
 }
 
 /// A kind that answers from a script per monitor, `up` when the script is over; counts what runs at the same time.

@@ -57,7 +57,8 @@ const fn json(name: &'static str) -> Column {
     Column { name, kind: Kind::Json }
 }
 
-/// Everything, what others refer to first. Left behind are the sessions, `schedule.owner` and `deliveries.taken_by`.
+/// Everything, what others refer to first. Left behind are the sessions, `schedule.owner` and `deliveries.taken_by`; what a
+/// store generates of other columns it generates anew.
 pub(crate) const TABLES: [Table; 6] = [
     Table {
         name: "monitors",
@@ -116,6 +117,7 @@ pub(crate) const TABLES: [Table; 6] = [
             text("state"),
             number("attempts"),
             text("last_error"),
+            text("receipt"),
             json("notification"),
         ],
         key: 1,

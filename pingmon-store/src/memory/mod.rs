@@ -27,7 +27,7 @@ use pingmon_core::{
     time::{Clock, SystemClock, Timestamp},
 };
 
-use self::outbox::Queue;
+use self::outbox::{Queue, Thread};
 
 /// Keeps everything in this process. Share it in an [`Arc`]: all who hold it see the same state.
 pub struct MemoryStore {
@@ -79,6 +79,8 @@ struct Tables {
     deliveries: BTreeMap<DeliveryId, outbox::Row>,
     /// The pending deliveries of each channel.
     queues: BTreeMap<String, Queue>,
+    /// All deliveries of each incident and channel.
+    threads: BTreeMap<Thread, Queue>,
 }
 
 /// A monitor with its present state and its past.

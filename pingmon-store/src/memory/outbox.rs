@@ -1,20 +1,23 @@
 //! The durable outbox, as durable as this process.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::{cmp::Reverse, collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use pingmon_core::{
-    error::Result,
-    id::{DeliveryId, SessionId},
-    notification::{Delivery, DeliveryState},
+    error::{Error, Result},
+    id::{DeliveryId, IncidentId, SessionId},
+    incident::Event,
+    notification::{Delivery, DeliveryState, Fold},
     store::outbox::{DeliveryFilter, Outbox, Settled, Settlement},
     time::Timestamp,
 };
 
 use super::{MemoryStore, Tables};
 
-/// Pending deliveries of one channel in the order they are sent: by the instant of the notice, then its sequence.
+/// Deliveries of one channel in the order they are sent: by the instant of the notice, then its sequence.
 pub(super) type Queue = BTreeSet<Place>;
+/// An incident as one channel hears of it.
+pub(super) type Thread = (IncidentId, String);
 type Place = (Timestamp, u32, DeliveryId);
 
 /// A delivery and who is sending it.
@@ -28,8 +31,14 @@ impl Outbox for MemoryStore {
     async fn take(&self, session: SessionId, channel: &str, limit: usize) -> Result<Vec<Delivery>> {
         self.transact(|tables, now| {
             tables.check_alive(session)?;
-            let ready = tables.ready(channel, now, limit);
-            Ok(ready.into_iter().filter_map(|id| tables.take(session, id)).collect())
+            loop {
+                let ready = tables.ready(channel, now, limit);
+                let (unheard, ready): (Vec<_>, Vec<_>) = ready.into_iter().partition(|id| tables.is_unheard(*id));
+                unheard.iter().for_each(|id| tables.fold(*id, Fold::Unheard));
+                if unheard.is_empty() || !ready.is_empty() {
+                    return Ok(ready.into_iter().filter_map(|id| tables.take(session, id)).collect());
+                }
+            }
         })
     }
 
@@ -57,6 +66,19 @@ impl Outbox for MemoryStore {
         }))
     }
 
+    async fn resend(&self, id: DeliveryId, expiry: Duration) -> Result<()> {
+        self.transact(|tables, now| {
+            let dead = tables.deliveries.get_mut(&id).filter(|row| row.delivery.state == DeliveryState::Dead);
+            let row = dead.ok_or_else(|| Error::not_found(format!("dead letter {id}")))?;
+            row.delivery.state = DeliveryState::Pending;
+            row.delivery.due_at = now;
+            row.delivery.expires_at = now + expiry;
+            let queue = tables.queues.entry(row.delivery.notification.channel.clone()).or_default();
+            queue.insert(place(&row.delivery));
+            Ok(())
+        })
+    }
+
     async fn deliveries(&self, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>> {
         Ok(self.transact(|tables, _| {
             let all = tables.deliveries.values().map(|row| &row.delivery);
@@ -71,22 +93,73 @@ fn place(delivery: &Delivery) -> Place {
     (delivery.notification.at, delivery.sequence, delivery.id())
 }
 
+fn thread(delivery: &Delivery) -> Thread {
+    (delivery.incident(), delivery.notification.channel.clone())
+}
+
 fn matches(filter: &DeliveryFilter, delivery: &Delivery) -> bool {
     filter.monitor.is_none_or(|monitor| delivery.notification.monitor.id == monitor)
         && filter.state.is_none_or(|state| delivery.state == state)
 }
 
+/// Whether a delivery was folded into the one that its incident is resolved.
+fn is_told(row: &Row) -> bool {
+    let Row { delivery, .. } = row;
+    delivery.state == DeliveryState::Folded && delivery.last_error.as_deref() == Some(Fold::Resolved.reason())
+}
+
 impl Tables {
-    /// Adds deliveries; one that is there already stays as it is.
+    /// Adds deliveries and folds what they make needless; one that is there already stays as it is.
     pub(super) fn enqueue(&mut self, deliveries: Vec<Delivery>) {
         for delivery in deliveries {
             if self.deliveries.contains_key(&delivery.id()) {
                 continue;
             }
+            self.fold_before(&delivery);
             let queue = self.queues.entry(delivery.notification.channel.clone()).or_default();
             queue.insert(place(&delivery));
+            self.threads.entry(thread(&delivery)).or_default().insert(place(&delivery));
             self.deliveries.insert(delivery.id(), Row { delivery, taken_by: None });
         }
+    }
+
+    /// Folds the earlier deliveries of the incident and channel that `later` makes needless.
+    fn fold_before(&mut self, later: &Delivery) {
+        let resolved = later.notification.event == Event::Resolved;
+        let needless = |row: &&Row| {
+            let Row { delivery, .. } = row;
+            let told = match delivery.notification.event {
+                Event::Reminder | Event::Worsened => true,
+                Event::Opened => resolved,
+                _ => false,
+            };
+            told && delivery.state == DeliveryState::Pending && delivery.attempts == 0
+        };
+        let earlier = self.thread(later).take_while(|row| place(&row.delivery) < place(later));
+        let needless: Vec<_> = earlier.filter(needless).map(|row| row.delivery.id()).collect();
+        let why = if resolved { Fold::Resolved } else { Fold::Superseded };
+        needless.iter().for_each(|id| self.fold(*id, why));
+    }
+
+    fn fold(&mut self, id: DeliveryId, why: Fold) {
+        self.dequeue(id);
+        let Some(Row { delivery, .. }) = self.deliveries.get_mut(&id) else { return };
+        delivery.state = DeliveryState::Folded;
+        delivery.last_error = Some(why.reason().to_owned());
+    }
+
+    /// The deliveries of the same incident and channel, earliest first.
+    fn thread(&self, delivery: &Delivery) -> impl Iterator<Item = &Row> + use<'_> {
+        let places = self.threads.get(&thread(delivery)).into_iter().flatten();
+        places.filter_map(|(_, _, id)| self.deliveries.get(id))
+    }
+
+    /// Whether a delivery tells that an incident is resolved of which its channel has heard nothing.
+    fn is_unheard(&self, id: DeliveryId) -> bool {
+        let Some(Row { delivery, .. }) = self.deliveries.get(&id) else { return false };
+        delivery.notification.event == Event::Resolved
+            && delivery.attempts == 0
+            && !self.thread(delivery).any(|row| row.delivery.state == DeliveryState::Sent || is_told(row))
     }
 
     /// Removes up to `limit` deliveries of which `may_go` holds; answers how many.
@@ -95,7 +168,14 @@ impl Tables {
         let going: Vec<_> = going.map(Delivery::id).take(limit).collect();
         for id in &going {
             self.dequeue(*id);
-            self.deliveries.remove(id);
+            if let Some(Row { delivery, .. }) = self.deliveries.remove(id)
+                && let Some(places) = self.threads.get_mut(&thread(&delivery))
+            {
+                places.remove(&place(&delivery));
+                if places.is_empty() {
+                    self.threads.remove(&thread(&delivery));
+                }
+            }
         }
         going.len()
     }
@@ -128,7 +208,14 @@ impl Tables {
         let row = self.deliveries.get_mut(&id)?;
         row.taken_by = Some(session);
         row.delivery.attempts += 1;
-        Some(row.delivery.clone())
+        let mut taken = row.delivery.clone();
+        taken.notification.receipt = self.thread(&taken).find_map(|row| row.delivery.receipt.clone());
+        if taken.notification.event == Event::Resolved {
+            let opened =
+                self.thread(&taken).find(|row| is_told(row) && row.delivery.notification.event == Event::Opened);
+            taken.notification.opening = opened.map(|row| row.delivery.notification.incident.message.clone());
+        }
+        Some(taken)
     }
 
     fn settle(&mut self, session: SessionId, settlement: &Settlement) {
@@ -145,7 +232,10 @@ impl Tables {
         let Some(Row { delivery, taken_by }) = self.deliveries.get_mut(&id) else { return };
         *taken_by = None;
         match settled {
-            Settled::Sent => delivery.state = DeliveryState::Sent,
+            Settled::Sent(receipt) => {
+                delivery.state = DeliveryState::Sent;
+                delivery.receipt = receipt;
+            }
             Settled::Retry { due_at, error } => {
                 delivery.due_at = due_at;
                 delivery.last_error = Some(error);

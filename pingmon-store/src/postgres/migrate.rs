@@ -26,12 +26,20 @@ struct Migration {
 }
 
 /// All migrations by version.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "initial",
-    oldest: 1,
-    sql: include_str!("../../migrations/postgres/0001_initial.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "initial",
+        oldest: 1,
+        sql: include_str!("../../migrations/postgres/0001_initial.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "delivery",
+        oldest: 1,
+        sql: include_str!("../../migrations/postgres/0002_delivery.sql"),
+    },
+];
 /// The version of the tables that this program knows.
 const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 

@@ -1,11 +1,14 @@
 //! The durable outbox.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use pingmon_core::{
-    error::Result,
-    id::SessionId,
-    notification::{Delivery, DeliveryState},
+    error::{Error, Result},
+    id::{DeliveryId, SessionId},
+    incident::Event,
+    notification::{Delivery, DeliveryState, Fold, Receipt},
     store::outbox::{DeliveryFilter, Outbox, Settled, Settlement},
     time::Timestamp,
 };
@@ -19,7 +22,7 @@ use super::{
     transactions::Transaction,
 };
 use crate::{
-    codec::{from_json, to_json, word},
+    codec::{from_json, receipt, to_json, word},
     error,
 };
 
@@ -70,6 +73,18 @@ impl Outbox for PgStore {
         expired.await
     }
 
+    async fn resend(&self, id: DeliveryId, expiry: Duration) -> Result<()> {
+        let resent = self.write("resend a dead letter", move |mut tx| {
+            Box::pin(async move {
+                let now = sessions::now(&mut tx).await?;
+                let resend = tx.query(RESEND).bind(*id.as_uuid()).bind(now.to_datetime());
+                let resend = resend.bind((now + expiry).to_datetime());
+                Ok(resend.execute(tx.conn()).await?.rows_affected())
+            })
+        });
+        if resent.await? == 0 { Err(Error::not_found(format!("dead letter {id}"))) } else { Ok(()) }
+    }
+
     async fn deliveries(&self, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>> {
         self.read("list deliveries", move |mut tx| Box::pin(async move { list(&mut tx, filter, limit).await })).await
     }
@@ -81,7 +96,18 @@ const ENQUEUE: &str = "INSERT INTO {schema}.deliveries
         $7::timestamptz[], $8::text[], $9::bigint[], $10::text[], $11::text[]::json[])
     ON CONFLICT DO NOTHING";
 
-/// Adds deliveries; one that is there already stays as it is. Their monitors are locked.
+// What the notices make needless of those before them, of their incident and on their channel. The state is asked in a way
+// of which no index knows: along the few that wait usually, a batch would go through all that wait in a bad hour.
+const FOLD: &str = "UPDATE {schema}.deliveries d
+    SET state = 'folded', last_error = CASE WHEN later.event = 'resolved' THEN $7 ELSE $8 END
+    FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::bigint[], $5::uuid[], $6::text[])
+        AS later (incident, channel, at, sequence, id, event)
+    WHERE d.incident = later.incident AND d.channel = later.channel AND coalesce(d.state = 'pending', false)
+        AND d.attempts = 0 AND (d.at, d.sequence, d.id) < (later.at, later.sequence, later.id)
+        AND (d.event IN ('reminder', 'worsened') OR (d.event = 'opened' AND later.event = 'resolved'))";
+
+/// Adds deliveries and folds what they make needless; one that is there already stays as it is. Their monitors are
+/// locked.
 pub(super) async fn enqueue(tx: &mut Transaction<'_>, deliveries: &[&DeliveryRow]) -> error::Result<()> {
     if deliveries.is_empty() {
         return Ok(());
@@ -93,23 +119,49 @@ pub(super) async fn enqueue(tx: &mut Transaction<'_>, deliveries: &[&DeliveryRow
     let query = query.bind(column(deliveries, |row| row.attempts));
     let query = query.bind(column(deliveries, |row| row.last_error.as_deref()));
     query.bind(column(deliveries, |row| row.notification.as_str())).execute(tx.conn()).await?;
+    let later: Vec<_> = deliveries.iter().filter(|row| row.event != Event::Opened).collect();
+    if !later.is_empty() {
+        let fold = tx.query(FOLD).bind(column(&later, |row| row.incident));
+        let fold = fold.bind(column(&later, |row| row.channel.as_str())).bind(column(&later, |row| row.at));
+        let fold = fold.bind(column(&later, |row| row.sequence)).bind(column(&later, |row| row.id));
+        let fold = fold.bind(column(&later, |row| row.event.as_str()));
+        fold.bind(Fold::Resolved.reason()).bind(Fold::Superseded.reason()).execute(tx.conn()).await?;
+    }
     Ok(())
 }
 
 // What has an earlier one of its channel and monitor waits for it. As a subquery that answers one row, which the planner
 // makes no join of: goes along the key from the earliest on and ends with the last that is taken, however many wait.
+// Whoever is told that an incident is resolved has heard of it; else that is folded. Receipts and openings are looked for by
+// their incident, each in a subquery that answers one row, for the same reason.
 const TAKE: &str = "WITH ready AS MATERIALIZED (
-        SELECT id FROM {schema}.deliveries d
+        SELECT id, incident, event, attempts FROM {schema}.deliveries d
         WHERE channel = $2 AND state = 'pending' AND taken_by IS NULL AND due_at <= $3 AND id = (
             SELECT first.id FROM {schema}.deliveries first
             WHERE first.channel = d.channel AND first.monitor = d.monitor AND first.state = 'pending'
             ORDER BY first.at, first.sequence, first.id LIMIT 1)
         ORDER BY at, sequence, id LIMIT $4 FOR UPDATE SKIP LOCKED),
+    ruled AS MATERIALIZED (
+        SELECT id, event = 'resolved' AND attempts = 0 AND (
+            SELECT told.id FROM {schema}.deliveries told
+            WHERE told.incident = ready.incident AND told.channel = $2
+                AND (told.state = 'sent' OR (told.state = 'folded' AND told.last_error = $5))
+            LIMIT 1) IS NULL AS unheard
+        FROM ready),
     taken AS (
-        UPDATE {schema}.deliveries d SET taken_by = $1, attempts = d.attempts + 1 FROM ready
-        WHERE d.id = ready.id AND d.taken_by IS NULL RETURNING d.*)
-    SELECT sequence, due_at, expires_at, state, attempts, last_error, notification::text FROM taken
-    ORDER BY at, sequence, id";
+        UPDATE {schema}.deliveries d SET
+            taken_by = CASE WHEN unheard THEN NULL ELSE $1 END, attempts = d.attempts + CASE WHEN unheard THEN 0 ELSE 1 END,
+            state = CASE WHEN unheard THEN 'folded' ELSE d.state END,
+            last_error = CASE WHEN unheard THEN $6 ELSE d.last_error END
+        FROM ruled WHERE d.id = ruled.id AND d.taken_by IS NULL RETURNING d.*)
+    SELECT sequence, due_at, expires_at, state, attempts, last_error, receipt, notification::text,
+        (SELECT told.receipt FROM {schema}.deliveries told
+            WHERE told.incident = taken.incident AND told.channel = $2 AND told.receipt IS NOT NULL
+            ORDER BY told.at, told.sequence, told.id LIMIT 1) AS first_receipt,
+        (SELECT told.notification -> 'incident' ->> 'message' FROM {schema}.deliveries told
+            WHERE told.incident = taken.incident AND told.channel = $2 AND told.state = 'folded'
+                AND told.last_error = $5 AND told.event = 'opened' AND taken.event = 'resolved' LIMIT 1) AS opening
+    FROM taken ORDER BY at, sequence, id";
 
 async fn take(
     tx: &mut Transaction<'_>,
@@ -118,9 +170,18 @@ async fn take(
     now: Timestamp,
     limit: usize,
 ) -> error::Result<Vec<Delivery>> {
-    let query = tx.rows::<StoredDelivery>(TAKE).bind(*session.as_uuid()).bind(channel);
-    let query = query.bind(now.to_datetime()).bind(row_limit(limit));
-    query.fetch_all(tx.conn()).await?.into_iter().map(StoredDelivery::into_delivery).collect()
+    loop {
+        let query = tx.rows::<TakenDelivery>(TAKE).bind(*session.as_uuid()).bind(channel);
+        let query = query.bind(now.to_datetime()).bind(row_limit(limit));
+        let query = query.bind(Fold::Resolved.reason()).bind(Fold::Unheard.reason());
+        let ruled = query.fetch_all(tx.conn()).await?;
+        let is_done = ruled.is_empty();
+        let taken = ruled.into_iter().filter(|row| row.stored.state != DeliveryState::Folded.as_str());
+        let taken = taken.map(TakenDelivery::into_delivery).collect::<error::Result<Vec<_>>>()?;
+        if is_done || !taken.is_empty() {
+            return Ok(taken);
+        }
+    }
 }
 
 const PUT_BACK: &str = "UPDATE {schema}.deliveries SET taken_by = NULL
@@ -128,9 +189,9 @@ const PUT_BACK: &str = "UPDATE {schema}.deliveries SET taken_by = NULL
 
 const SETTLE: &str = "UPDATE {schema}.deliveries d
     SET taken_by = NULL, state = settled.state, due_at = coalesce(settled.due_at, d.due_at),
-        last_error = coalesce(settled.error, d.last_error)
-    FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[])
-        AS settled (id, attempt, state, due_at, error)
+        last_error = coalesce(settled.error, d.last_error), receipt = settled.receipt
+    FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[], $7::text[])
+        AS settled (id, attempt, state, due_at, error, receipt)
     WHERE d.id = settled.id AND coalesce(d.taken_by = $1, false) AND d.attempts = settled.attempt";
 
 async fn settle(tx: &mut Transaction<'_>, session: SessionId, batch: &[Settlement]) -> error::Result<()> {
@@ -141,7 +202,8 @@ async fn settle(tx: &mut Transaction<'_>, session: SessionId, batch: &[Settlemen
         let query = query.bind(column(&batch, |settlement| i64::from(settlement.attempt)));
         let query = query.bind(column(&ends, |(state, ..)| state.as_str()));
         let query = query.bind(column(&ends, |(_, due_at, _)| *due_at));
-        query.bind(column(&ends, |(.., error)| error.as_deref())).execute(tx.conn()).await?;
+        let query = query.bind(column(&ends, |(.., error)| error.as_deref()));
+        query.bind(column(&batch, |settlement| receipt_of(&settlement.settled))).execute(tx.conn()).await?;
     }
     Ok(())
 }
@@ -149,12 +211,17 @@ async fn settle(tx: &mut Transaction<'_>, session: SessionId, batch: &[Settlemen
 /// How a delivery stands after an attempt, when it is due again, and what went wrong.
 fn end(settled: &Settled) -> (DeliveryState, Option<DateTime<Utc>>, Option<String>) {
     match settled {
-        Settled::Sent => (DeliveryState::Sent, None, None),
+        Settled::Sent(_) => (DeliveryState::Sent, None, None),
         Settled::Retry { due_at, error } => {
             (DeliveryState::Pending, Some(due_at.to_datetime()), Some(without_nul(error)))
         }
         Settled::Dead { error } => (DeliveryState::Dead, None, Some(without_nul(error))),
     }
+}
+
+fn receipt_of(settled: &Settled) -> Option<String> {
+    let Settled::Sent(receipt) = settled else { return None };
+    receipt.as_ref().map(Receipt::as_str).map(without_nul)
 }
 
 /// What a channel said, without the one character that PostgreSQL can't hold.
@@ -167,10 +234,13 @@ const EXPIRE: &str = "UPDATE {schema}.deliveries SET state = 'dead', last_error 
         WHERE state = 'pending' AND taken_by IS NULL AND expires_at <= {schema}.clock()
         LIMIT $1 FOR UPDATE SKIP LOCKED))";
 
+const RESEND: &str = "UPDATE {schema}.deliveries SET state = 'pending', due_at = $2, expires_at = $3
+    WHERE id = $1 AND state = 'dead'";
+
 macro_rules! latest {
     ($where:literal) => {
         concat!(
-            "SELECT sequence, due_at, expires_at, state, attempts, last_error, notification::text
+            "SELECT sequence, due_at, expires_at, state, attempts, last_error, receipt, notification::text
             FROM {schema}.deliveries WHERE ",
             $where,
             "($1::text IS NULL OR state = $1) ORDER BY at DESC, sequence DESC, id DESC LIMIT $2"
@@ -194,6 +264,8 @@ async fn list(tx: &mut Transaction<'_>, filter: DeliveryFilter, limit: usize) ->
 pub(super) struct DeliveryRow {
     id: Uuid,
     monitor: Uuid,
+    incident: Uuid,
+    event: Event,
     channel: String,
     at: DateTime<Utc>,
     sequence: i64,
@@ -211,6 +283,8 @@ impl DeliveryRow {
         Ok(Self {
             id: *notification.id.as_uuid(),
             monitor: *notification.monitor.id.as_uuid(),
+            incident: *notification.incident.id.as_uuid(),
+            event: notification.event,
             channel: notification.channel.clone(),
             at: notification.at.to_datetime(),
             sequence: i64::from(delivery.sequence),
@@ -233,12 +307,13 @@ struct StoredDelivery {
     state: String,
     attempts: i64,
     last_error: Option<String>,
+    receipt: Option<String>,
     notification: String,
 }
 
 impl StoredDelivery {
     fn into_delivery(self) -> error::Result<Delivery> {
-        Ok(Delivery::new(
+        let mut delivery = Delivery::new(
             from_json("notification", &self.notification)?,
             u32::try_from(self.sequence).unwrap_or(u32::MAX),
             self.due_at.into(),
@@ -246,6 +321,26 @@ impl StoredDelivery {
             word("state of a delivery", &self.state)?,
             u32::try_from(self.attempts).unwrap_or(u32::MAX),
             self.last_error,
-        ))
+        );
+        delivery.receipt = receipt(self.receipt);
+        Ok(delivery)
+    }
+}
+
+/// A delivery as it is taken: with what its channel was told and answered before.
+#[derive(sqlx::FromRow)]
+struct TakenDelivery {
+    #[sqlx(flatten)]
+    stored: StoredDelivery,
+    first_receipt: Option<String>,
+    opening: Option<String>,
+}
+
+impl TakenDelivery {
+    fn into_delivery(self) -> error::Result<Delivery> {
+        let mut delivery = self.stored.into_delivery()?;
+        delivery.notification.receipt = receipt(self.first_receipt);
+        delivery.notification.opening = self.opening;
+        Ok(delivery)
     }
 }

@@ -1,10 +1,13 @@
 //! The durable outbox.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use pingmon_core::{
-    error::Result,
-    id::SessionId,
-    notification::{Delivery, DeliveryState},
+    error::{Error, Result},
+    id::{DeliveryId, SessionId},
+    incident::Event,
+    notification::{Delivery, DeliveryState, Fold, Receipt},
     store::outbox::{DeliveryFilter, Outbox, Settled, Settlement},
     time::Timestamp,
 };
@@ -13,7 +16,7 @@ use uuid::Uuid;
 
 use super::{SqliteStore, rows::limit as row_limit, sessions};
 use crate::{
-    codec::{from_json, instant, to_json, word},
+    codec::{from_json, instant, receipt, to_json, word},
     error,
 };
 
@@ -65,6 +68,16 @@ impl Outbox for SqliteStore {
         expired.await
     }
 
+    async fn resend(&self, id: DeliveryId, expiry: Duration) -> Result<()> {
+        let resent = self.write("resend a dead letter", move |conn, now| {
+            Box::pin(async move {
+                let resend = sqlx::query(RESEND).bind(*id.as_uuid()).bind(now.as_micros());
+                Ok(resend.bind((now + expiry).as_micros()).execute(conn).await?.rows_affected())
+            })
+        });
+        if resent.await? == 0 { Err(Error::not_found(format!("dead letter {id}"))) } else { Ok(()) }
+    }
+
     async fn deliveries(&self, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>> {
         self.read("list deliveries", move |conn| Box::pin(list(conn, filter, limit))).await
     }
@@ -74,27 +87,41 @@ const ENQUEUE: &str = "INSERT INTO pingmon_deliveries
     (id, monitor, channel, at, sequence, due_at, expires_at, state, attempts, last_error, notification)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
-/// Adds deliveries; one that is there already stays as it is.
+// What the notice makes needless of those before it, of its incident and on its channel.
+const FOLD: &str = "UPDATE pingmon_deliveries SET state = 'folded', last_error = ?7
+    WHERE incident = ?1 AND channel = ?2 AND state = 'pending' AND attempts = 0 AND (at, sequence, id) < (?3, ?4, ?5)
+        AND (event IN ('reminder', 'worsened') OR (event = 'opened' AND ?6))";
+
+/// Adds deliveries and folds what they make needless; one that is there already stays as it is.
 pub(super) async fn enqueue(conn: &mut SqliteConnection, deliveries: &[DeliveryRow]) -> error::Result<()> {
     for row in deliveries {
         let query = sqlx::query(ENQUEUE).bind(row.id).bind(row.monitor).bind(row.channel.as_str()).bind(row.at);
         let query = query.bind(row.sequence).bind(row.due_at).bind(row.expires_at).bind(row.state);
         let query = query.bind(row.attempts).bind(row.last_error.as_deref());
         query.bind(row.notification.as_str()).execute(&mut *conn).await?;
+        let why = if row.is_resolved { Fold::Resolved } else { Fold::Superseded };
+        let fold = sqlx::query(FOLD).bind(row.incident.as_str()).bind(row.channel.as_str()).bind(row.at);
+        let fold = fold.bind(row.sequence).bind(row.id).bind(row.is_resolved).bind(why.reason());
+        fold.execute(&mut *conn).await?;
     }
     Ok(())
 }
 
 // Ordered by the key of the pending: what has an earlier one of its channel and monitor waits for it.
-const READY: &str = "SELECT id FROM pingmon_deliveries d
+const READY: &str = "SELECT id, event FROM pingmon_deliveries d
     WHERE channel = ?1 AND state = 'pending' AND taken_by IS NULL AND due_at <= ?2 AND NOT EXISTS (
         SELECT 1 FROM pingmon_deliveries earlier
         WHERE earlier.channel = d.channel AND earlier.monitor = d.monitor AND earlier.state = 'pending'
             AND (earlier.at, earlier.sequence, earlier.id) < (d.at, d.sequence, d.id))
     ORDER BY at, sequence, id LIMIT ?3";
-const TAKE: &str = "UPDATE pingmon_deliveries SET taken_by = ?2, attempts = attempts + 1 WHERE id = ?1
-    RETURNING sequence, due_at, expires_at, state, attempts, last_error, notification";
+const FOLD_UNHEARD: &str = "UPDATE pingmon_deliveries AS d SET state = 'folded', last_error = ?2
+    WHERE id = ?1 AND attempts = 0 AND NOT EXISTS (
+        SELECT 1 FROM pingmon_deliveries told
+        WHERE told.incident = d.incident AND told.channel = d.channel
+            AND (told.state = 'sent' OR (told.state = 'folded' AND told.last_error = ?3)))";
 
+/// Takes what is ready; what tells of the end of incidents of which the channel has heard nothing is folded instead, and
+/// what waited behind it looked for.
 async fn take(
     conn: &mut SqliteConnection,
     session: SessionId,
@@ -102,11 +129,43 @@ async fn take(
     now: Timestamp,
     limit: usize,
 ) -> error::Result<Vec<Delivery>> {
-    let ready = sqlx::query_scalar::<_, Uuid>(READY).bind(channel).bind(now.as_micros()).bind(row_limit(limit));
-    let mut taken = Vec::new();
-    for delivery in ready.fetch_all(&mut *conn).await? {
-        let take = sqlx::query_as::<_, StoredDelivery>(TAKE).bind(delivery).bind(*session.as_uuid());
-        taken.push(take.fetch_one(&mut *conn).await?.into_delivery()?);
+    loop {
+        let ready = sqlx::query_as::<_, (Uuid, String)>(READY).bind(channel).bind(now.as_micros());
+        let ready = ready.bind(row_limit(limit)).fetch_all(&mut *conn).await?;
+        let (mut taken, mut folded) = (Vec::new(), 0);
+        for (id, event) in ready {
+            if event == Event::Resolved.as_str() {
+                let fold = sqlx::query(FOLD_UNHEARD).bind(id).bind(Fold::Unheard.reason());
+                if fold.bind(Fold::Resolved.reason()).execute(&mut *conn).await?.rows_affected() > 0 {
+                    folded += 1;
+                    continue;
+                }
+            }
+            taken.push(take_one(conn, session, id).await?);
+        }
+        if folded == 0 || !taken.is_empty() {
+            return Ok(taken);
+        }
+    }
+}
+
+const TAKE: &str = "UPDATE pingmon_deliveries SET taken_by = ?2, attempts = attempts + 1 WHERE id = ?1
+    RETURNING sequence, due_at, expires_at, state, attempts, last_error, receipt, notification";
+const RECEIPT: &str = "SELECT receipt FROM pingmon_deliveries
+    WHERE incident = ?1 AND channel = ?2 AND receipt IS NOT NULL ORDER BY at, sequence, id LIMIT 1";
+const OPENING: &str = "SELECT notification ->> '$.incident.message' FROM pingmon_deliveries
+    WHERE incident = ?1 AND channel = ?2 AND state = 'folded' AND last_error = ?3 AND event = 'opened' LIMIT 1";
+
+async fn take_one(conn: &mut SqliteConnection, session: SessionId, id: Uuid) -> error::Result<Delivery> {
+    let take = sqlx::query_as::<_, StoredDelivery>(TAKE).bind(id).bind(*session.as_uuid());
+    let mut taken = take.fetch_one(&mut *conn).await?.into_delivery()?;
+    let notice = &mut taken.notification;
+    let incident = notice.incident.id.to_string();
+    let first = sqlx::query_scalar::<_, String>(RECEIPT).bind(&incident).bind(&notice.channel);
+    notice.receipt = receipt(first.fetch_optional(&mut *conn).await?);
+    if notice.event == Event::Resolved {
+        let opening = sqlx::query_scalar(OPENING).bind(incident).bind(&notice.channel).bind(Fold::Resolved.reason());
+        notice.opening = opening.fetch_optional(conn).await?;
     }
     Ok(taken)
 }
@@ -115,18 +174,19 @@ const PUT_BACK: &str = "UPDATE pingmon_deliveries SET taken_by = NULL
     WHERE channel = ? AND taken_by = ? AND state = 'pending'";
 
 const SETTLE: &str = "UPDATE pingmon_deliveries
-    SET taken_by = NULL, state = ?4, due_at = coalesce(?5, due_at), last_error = coalesce(?6, last_error)
+    SET taken_by = NULL, state = ?4, due_at = coalesce(?5, due_at), last_error = coalesce(?6, last_error), receipt = ?7
     WHERE id = ?1 AND taken_by = ?2 AND attempts = ?3 AND state = 'pending'";
 
 async fn settle(conn: &mut SqliteConnection, session: SessionId, settlement: &Settlement) -> error::Result<()> {
+    let receipt = if let Settled::Sent(receipt) = &settlement.settled { receipt.as_ref() } else { None };
     let (state, due_at, last_error) = match &settlement.settled {
-        Settled::Sent => (DeliveryState::Sent, None, None),
+        Settled::Sent(_) => (DeliveryState::Sent, None, None),
         Settled::Retry { due_at, error } => (DeliveryState::Pending, Some(due_at.as_micros()), Some(error.as_str())),
         Settled::Dead { error } => (DeliveryState::Dead, None, Some(error.as_str())),
     };
     let query = sqlx::query(SETTLE).bind(*settlement.delivery.as_uuid()).bind(*session.as_uuid());
     let query = query.bind(settlement.attempt).bind(state.as_str()).bind(due_at).bind(last_error);
-    query.execute(conn).await?;
+    query.bind(receipt.map(Receipt::as_str)).execute(conn).await?;
     Ok(())
 }
 
@@ -134,10 +194,14 @@ const EXPIRE: &str = "UPDATE pingmon_deliveries SET state = 'dead', last_error =
     WHERE id IN (SELECT id FROM pingmon_deliveries
         WHERE state = 'pending' AND taken_by IS NULL AND expires_at <= ?1 LIMIT ?2)";
 
+const RESEND: &str = "UPDATE pingmon_deliveries SET state = 'pending', due_at = ?2, expires_at = ?3
+    WHERE id = ?1 AND state = 'dead'";
+
 macro_rules! latest {
     ($where:literal) => {
         concat!(
-            "SELECT sequence, due_at, expires_at, state, attempts, last_error, notification FROM pingmon_deliveries
+            "SELECT sequence, due_at, expires_at, state, attempts, last_error, receipt, notification
+            FROM pingmon_deliveries
             WHERE ",
             $where,
             "(?2 IS NULL OR state = ?2) ORDER BY at DESC, sequence DESC, id DESC LIMIT ?3"
@@ -158,6 +222,8 @@ async fn list(conn: &mut SqliteConnection, filter: DeliveryFilter, limit: usize)
 pub(super) struct DeliveryRow {
     id: Uuid,
     monitor: Uuid,
+    incident: String,
+    is_resolved: bool,
     channel: String,
     at: i64,
     sequence: u32,
@@ -175,6 +241,8 @@ impl DeliveryRow {
         Ok(Self {
             id: *notification.id.as_uuid(),
             monitor: *notification.monitor.id.as_uuid(),
+            incident: notification.incident.id.to_string(),
+            is_resolved: notification.event == Event::Resolved,
             channel: notification.channel.clone(),
             at: notification.at.as_micros(),
             sequence: delivery.sequence,
@@ -197,12 +265,13 @@ struct StoredDelivery {
     state: String,
     attempts: u32,
     last_error: Option<String>,
+    receipt: Option<String>,
     notification: String,
 }
 
 impl StoredDelivery {
     fn into_delivery(self) -> error::Result<Delivery> {
-        Ok(Delivery::new(
+        let mut delivery = Delivery::new(
             from_json("notification", &self.notification)?,
             self.sequence,
             instant(self.due_at),
@@ -210,6 +279,8 @@ impl StoredDelivery {
             word("state of a delivery", &self.state)?,
             self.attempts,
             self.last_error,
-        ))
+        );
+        delivery.receipt = receipt(self.receipt);
+        Ok(delivery)
     }
 }

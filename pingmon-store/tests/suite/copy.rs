@@ -127,7 +127,7 @@ async fn fill(store: &dyn Store, clock: &SteeredClock) {
     }
     let taken = store.take(info.id, CHANNEL, 3).await.unwrap();
     let ends = [
-        Settled::Sent,
+        Settled::Sent(None),
         Settled::Dead { error: "gone \0 away".into() },
         Settled::Retry { due_at: clock.now() + LEASE, error: "später".into() },
     ];

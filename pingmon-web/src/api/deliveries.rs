@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use pingmon_core::{
     id::{DeliveryId, IncidentId, MonitorId},
     incident::Event,
-    notification::{Delivery, DeliveryState},
+    notification::{DEFAULT_EXPIRY, Delivery, DeliveryState},
     store::outbox::DeliveryFilter,
     time::Timestamp,
 };
@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::MonitorRef;
 use crate::{
+    admin::Admin,
     face::Shared,
     failure::Failure,
-    query::{Limit, Params},
+    query::{Id, Limit, Params},
 };
 
 #[derive(Default, Deserialize)]
@@ -83,4 +84,15 @@ pub(super) async fn list(
 ) -> Result<Json<Deliveries>, Failure> {
     let rows = shared.store().deliveries(asked.filter(), asked.limit.get()).await?;
     Ok(Json(Deliveries { deliveries: rows.into_iter().map(DeliveryBody::from).collect() }))
+}
+
+/// Sends a dead letter again, for a day from now.
+pub(super) async fn resend(
+    _: Admin,
+    State(shared): State<Arc<Shared>>,
+    Id(id): Id<DeliveryId>,
+) -> Result<StatusCode, Failure> {
+    shared.store().resend(id, DEFAULT_EXPIRY).await?;
+    tracing::info!(%id, "a dead letter is sent again at an administrator's request");
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -15,7 +15,7 @@ use axum::{
     http::{HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use pingmon_core::id::MonitorId;
 use serde::Serialize;
@@ -31,6 +31,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
         .route("/api/v1/deliveries", get(deliveries::list))
+        .route("/api/v1/deliveries/{id}/resend", post(deliveries::resend))
         .route("/api/v1/engine", get(engine::engine))
         .route_layer(middleware::from_fn(|request, next| guard(reading::DEADLINE, request, next)))
 }

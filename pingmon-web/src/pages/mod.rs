@@ -5,6 +5,7 @@ mod chart;
 mod incidents;
 mod mark;
 mod monitor;
+mod notices;
 mod overview;
 pub(crate) mod templates;
 mod wording;
@@ -32,6 +33,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/", get(overview::page))
         .route("/monitors/{id}", get(monitor::page))
         .route("/incidents", get(incidents::page))
+        .route("/notices", get(notices::page))
         .route_layer(middleware::from_fn_with_state(Arc::clone(shared), dress))
         .merge(assets::router())
 }

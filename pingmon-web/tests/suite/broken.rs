@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use async_trait::async_trait;
 use pingmon_core::{
     error::{Error, Result},
-    id::{IncidentId, MonitorId, SessionId},
+    id::{DeliveryId, IncidentId, MonitorId, SessionId},
     incident::Incident,
     monitor::{Definition, Origin, State},
     notification::Delivery,
@@ -133,6 +133,9 @@ impl Outbox for Broken {
         self.answer().await
     }
     async fn expire(&self, _: usize) -> Result<u64> {
+        self.answer().await
+    }
+    async fn resend(&self, _: DeliveryId, _: Duration) -> Result<()> {
         self.answer().await
     }
     async fn deliveries(&self, _: DeliveryFilter, _: usize) -> Result<Vec<Delivery>> {

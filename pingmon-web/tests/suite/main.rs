@@ -4,6 +4,7 @@
 mod api;
 mod broken;
 mod health;
+mod notices;
 mod pages;
 mod secrets;
 mod world;

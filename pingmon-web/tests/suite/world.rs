@@ -133,7 +133,18 @@ impl Answer {
 
 /// GETs `path`.
 pub(crate) async fn get(router: &Router, path: &str) -> Answer {
-    let request = Request::get(path).body(Body::empty()).unwrap();
+    ask(router, Request::get(path).body(Body::empty()).unwrap()).await
+}
+
+/// POSTs nothing to `path`, with that `Authorization` if there is one.
+pub(crate) async fn post(router: &Router, path: &str, authorization: Option<&str>) -> Answer {
+    let request = authorization.into_iter().fold(Request::post(path), |request, value| {
+        request.header("authorization", value)
+    });
+    ask(router, request.body(Body::empty()).unwrap()).await
+}
+
+async fn ask(router: &Router, request: Request<Body>) -> Answer {
     let mut response = router.clone().oneshot(request).await.unwrap();
     let bytes = axum::body::to_bytes(std::mem::take(response.body_mut()), 64 << 20).await.unwrap();
     Answer { status: response.status().as_u16(), body: String::from_utf8(bytes.into()).unwrap(), response }

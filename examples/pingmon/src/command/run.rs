@@ -99,8 +99,8 @@ fn engine(config: &Config, store: Arc<dyn Store>) -> CoreResult<Engine> {
     for (kind, limit) in &worker.kinds {
         builder = builder.concurrency_of(kind, limit.get().into());
     }
-    for (name, notifier) in &config.notifiers {
-        builder = builder.notifier(name, Arc::clone(notifier));
+    for (name, channel) in &config.notifiers {
+        builder = builder.channel(name, channel.clone());
     }
     builder.build()
 }
@@ -118,7 +118,11 @@ fn resolver(environment: Environment) -> impl Fn(&Monitor) -> CoreResult<Value> 
 }
 
 fn router(settings: &Settings, store: Arc<dyn Store>, handle: Handle) -> Router {
-    pingmon_web::router(Face::new(store).title(&settings.web.title).engine(move || handle.vitals()))
+    let mut face = Face::new(store).title(&settings.web.title).engine(move || handle.vitals());
+    if let Some(token) = &settings.web.admin_token {
+        face = face.admin_token(token);
+    }
+    pingmon_web::router(face)
 }
 
 /// The process at work.
@@ -249,7 +253,7 @@ impl Running {
                 return;
             }
         }
-        self.handle.replace_notifiers(config.notifiers.into_iter().collect());
+        self.handle.replace_channels(config.notifiers.into_iter().collect());
         self.handle.nudge();
         if !stale.is_empty() {
             warn!("changes of {} take effect after a restart", stale.join(", "));

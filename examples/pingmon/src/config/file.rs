@@ -82,11 +82,16 @@ pub(crate) struct Web {
     /// Title of the status page.
     #[schemars(length(min = 1, max = 200))]
     pub(crate) title: String,
+    /// Whoever sends it as `Authorization: Bearer …` may change things through the API, such as sending a notice again; at
+    /// least 16 characters. Nobody may when it isn't given. Best taken from the environment: `"${PINGMON_ADMIN_TOKEN}"`.
+    #[schemars(length(min = 16, max = 1_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_token: Option<String>,
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), title: "Status".to_owned() }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), title: "Status".to_owned(), admin_token: None }
     }
 }
 

@@ -22,12 +22,12 @@ mod validate;
 use std::{collections::BTreeMap, sync::Arc};
 
 use pingmon_core::{
+    channel::Channel,
     check::CheckKind,
     dial::DialPolicy,
     engine::guard::Guarded,
     error::{Error, Result},
     monitor::Definition,
-    notifier::Notifier,
 };
 use serde_json::Value;
 
@@ -50,7 +50,7 @@ pub(crate) struct Config {
     /// The kinds that build checks, bound to the file's dial policy.
     pub(crate) checks: Vec<Arc<dyn CheckKind>>,
     /// The channels by name.
-    pub(crate) notifiers: BTreeMap<String, Arc<dyn Notifier>>,
+    pub(crate) notifiers: BTreeMap<String, Channel>,
     /// The monitors in the order of the file.
     pub(crate) monitors: Vec<Planned>,
 }

@@ -1,7 +1,7 @@
 //! The JSON Schema (draft 2020-12) of the whole config file: the sections of `file`, and in each `[[monitor]]` and
 //! `[[notifier]]` the tables of the kinds that this program knows.
 
-use pingmon_core::policy::Policy;
+use pingmon_core::{channel::ChannelPolicy, policy::Policy};
 use schemars::{Schema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -12,16 +12,20 @@ use crate::kinds::Kinds;
 pub(crate) fn resolved(kinds: &Kinds) -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let policy = generator.subschema_for::<Policy>();
+    let channel = generator.subschema_for::<ChannelPolicy>();
     let mut root = generator.into_root_schema_for::<File>().to_value();
     let policy = properties_of(&root, policy.as_value());
     extend(&mut root, "Monitor", &policy);
     extend(&mut root, "Defaults", &policy);
+    let channel = properties_of(&root, channel.as_value());
+    extend(&mut root, "Notifier", &channel);
     let checks: Vec<_> = kinds.checks.iter().map(|(name, kind)| (name.as_str(), kind.schema())).collect();
     let notifiers: Vec<_> = kinds.notifiers.iter().map(|(name, kind)| (name.as_str(), kind.schema())).collect();
     add_kinds(&mut root, "Monitor", "check", checks);
     add_kinds(&mut root, "Notifier", "notifier", notifiers);
     if let Some(definitions) = root["$defs"].as_object_mut() {
         definitions.remove("Policy");
+        definitions.remove("ChannelPolicy");
     }
     fit_toml(&mut root);
     root

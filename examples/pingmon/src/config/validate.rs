@@ -3,15 +3,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
     time::Duration,
 };
 
 use pingmon_core::{
+    channel::{Channel, ChannelPolicy},
     check::parse_config,
     error::{Error, Result},
     monitor::{Definition, MAX_NAME},
-    notifier::Notifier,
     schedule::MAX_INTERVAL,
     time::Span,
 };
@@ -30,8 +29,10 @@ use super::{
 use crate::{kinds::Kinds, store};
 
 /// Everything that a file says.
-type Everything = (Settings, BTreeMap<String, Arc<dyn Notifier>>, Vec<Planned>);
+type Everything = (Settings, BTreeMap<String, Channel>, Vec<Planned>);
 
+/// What notifiers have that is a matter of how they are used.
+const CHANNEL_POLICY: [&str; 2] = ["rate", "breaker"];
 /// How often a monitor runs that doesn't say.
 const INTERVAL: Duration = Duration::from_secs(60);
 
@@ -121,17 +122,22 @@ impl<'c> Reader<'c> {
         }
     }
 
-    fn notifiers(&mut self, kinds: &Kinds) -> BTreeMap<String, Arc<dyn Notifier>> {
+    fn notifiers(&mut self, kinds: &Kinds) -> BTreeMap<String, Channel> {
         let mut notifiers = BTreeMap::new();
         let mut names = HashMap::new();
         for (path, table) in self.items("notifier") {
             let Some(name) = self.name(&path, table, &mut names) else { continue };
+            let policy = self.exhaust(channel_policy_of(table), &path, |policy| {
+                let policy: ChannelPolicy = parse_config(policy)?;
+                policy.validate().map(|()| policy)
+            });
             let Some((kind, config)) = kinds.notifiers.iter().find_map(|(kind, build)| Some((build, table.get(kind)?)))
             else {
                 continue;
             };
             let built = self.exhaust(config.clone(), &path.to(kind.name()), |config| kind.build(config));
-            notifiers.extend(built.map(|notifier| (name.to_owned(), notifier)));
+            let channel = built.zip(policy).map(|(notifier, policy)| Channel::new(notifier).policy(policy));
+            notifiers.extend(channel.map(|channel| (name.to_owned(), channel)));
         }
         notifiers
     }
@@ -235,6 +241,12 @@ impl<'c> Reader<'c> {
             self.findings.add_unless_covered(Finding::new(path, reason));
         }
     }
+}
+
+/// What the table of a notifier says about how the channel is used.
+fn channel_policy_of(table: &Map<String, Value>) -> Value {
+    let fields = table.iter().filter(|(key, _)| CHANNEL_POLICY.contains(&key.as_str()));
+    Value::Object(fields.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
 /// Refuses what can't be a name of a notifier or monitor.

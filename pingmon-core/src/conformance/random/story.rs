@@ -128,7 +128,7 @@ impl Story {
         let (session, delivery) = &self.takings[taking];
         let error = "503".to_owned();
         let settled = match end {
-            End::Sent => Settled::Sent,
+            End::Sent => Settled::Sent(None),
             End::Retry => Settled::Retry { due_at: self.fixture.now().await + RETRY, error },
             End::Dead => Settled::Dead { error },
         };

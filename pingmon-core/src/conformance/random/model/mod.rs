@@ -90,8 +90,12 @@ pub(super) struct Claim {
 #[derive(Clone, Debug)]
 pub(super) struct Notice {
     view: NoticeView,
+    /// The number of its incident among those of its monitor.
+    incident: usize,
     due_at: Timestamp,
     taken_by: Option<usize>,
+    /// Whether it was folded into the one that its incident is resolved.
+    is_told: bool,
 }
 
 #[derive(Clone, Debug)]

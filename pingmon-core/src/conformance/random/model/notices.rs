@@ -12,22 +12,50 @@ use crate::{
 
 impl Model {
     pub(super) fn tell(&mut self, monitor: usize, event: Event, at: Timestamp) {
+        let incident = self.monitors[monitor].incidents.len();
+        if event == Event::Resolved {
+            // It tells of the whole outage whom nobody has tried to tell before.
+            let untold = |notice: &&mut Notice| {
+                let NoticeView { state, attempts, .. } = notice.view;
+                (notice.view.monitor, notice.incident) == (monitor, incident)
+                    && (state, attempts) == (DeliveryState::Pending, 0)
+            };
+            for notice in self.notices.iter_mut().filter(untold) {
+                notice.view.state = DeliveryState::Folded;
+                notice.is_told = true;
+            }
+        }
         for channel in CHANNELS {
             let view = NoticeView { at, monitor, channel, event, state: DeliveryState::Pending, attempts: 0 };
-            self.notices.push(Notice { view, due_at: at, taken_by: None });
+            self.notices.push(Notice { view, incident, due_at: at, taken_by: None, is_told: false });
         }
         self.notices.sort_by_key(|notice| notice.view.at);
     }
 
     pub(super) fn take(&mut self, session: usize, channel: usize, limit: usize) -> Answer {
+        loop {
+            let (taken, folded) = self.take_or_fold(session, channel, limit);
+            if !folded || !taken.is_empty() {
+                return Answer::Taken(taken);
+            }
+        }
+    }
+
+    /// Takes what can be sent, but folds what tells of an end to whom nothing was told; says whether there was such.
+    fn take_or_fold(&mut self, session: usize, channel: usize, limit: usize) -> (Vec<NoticeView>, bool) {
         let mut seen = BTreeSet::new();
-        let mut taken = Vec::new();
+        let (mut taken, mut folded) = (Vec::new(), 0);
         for n in 0..self.notices.len() {
-            let Notice { view, due_at, taken_by } = &self.notices[n];
+            let Notice { view, due_at, taken_by, .. } = &self.notices[n];
             let queued = view.channel == CHANNELS[channel] && view.state == DeliveryState::Pending;
             let first = queued && seen.insert(view.monitor);
             let is_free = !taken_by.is_some_and(|taker| self.is_alive(taker));
-            if !first || !is_free || *due_at > self.now || taken.len() == limit {
+            if !first || !is_free || *due_at > self.now || taken.len() + folded == limit {
+                continue;
+            }
+            if view.event == Event::Resolved && view.attempts == 0 && !self.is_heard(n) {
+                self.notices[n].view.state = DeliveryState::Folded;
+                folded += 1;
                 continue;
             }
             let notice = &mut self.notices[n];
@@ -36,7 +64,17 @@ impl Model {
             self.takings.push(Taking { session, notice: notice.view.clone() });
             taken.push(notice.view.clone());
         }
-        Answer::Taken(taken)
+        (taken, folded > 0)
+    }
+
+    /// Whether the channel of a notice has heard of its incident, or hears of it with this one.
+    fn is_heard(&self, n: usize) -> bool {
+        let Notice { view, incident, .. } = &self.notices[n];
+        let heard = |other: &Notice| other.view.state == DeliveryState::Sent || other.is_told;
+        let of_it = |other: &&Notice| {
+            (other.view.monitor, other.incident, other.view.channel) == (view.monitor, *incident, view.channel)
+        };
+        self.notices.iter().filter(of_it).any(heard)
     }
 
     pub(super) fn put_back(&mut self, session: usize, channel: usize) {

@@ -1,20 +1,20 @@
-//! Notices and their deliveries: what the receivers are told, as facts, and one durable row per channel that carries it.
-//! Rendering is the channels' work.
+//! Notices: what the receivers are told, as facts. Rendering is the channels' work; the durable rows that carry notices
+//! are in `delivery`.
+
+mod delivery;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::delivery::{DEFAULT_EXPIRY, Delivery, DeliveryState, Fold, announce};
 use crate::{
-    id::{DeliveryId, IncidentId, MonitorId},
-    incident::{Closed, Event, Incident, Transition},
+    id::{DeliveryId, MonitorId},
+    incident::{Closed, Event, Incident},
     monitor::Monitor,
     outcome::Outcome,
     time::Timestamp,
 };
-
-/// How long a delivery is tried before it is given up, unless the engine says otherwise: a day.
-pub const DEFAULT_EXPIRY: Duration = Duration::from_secs(86_400);
 
 /// The monitor a notice is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +71,10 @@ pub struct Notification {
     /// Where more is to be seen and done: the monitor's page, acknowledging.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
+    /// What the run said that opened the incident, in a notice that it is resolved when the one that it had opened was
+    /// folded into it: then this one is to tell of the whole outage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<String>,
     /// What the channel answered to the first notice of this incident: tells it which message to update or to answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
@@ -138,7 +142,10 @@ impl Notification {
         match (self.event, self.incident.closed) {
             (Event::Resolved, Some(Closed::Paused)) => format!("{name} is paused, its incident is closed"),
             (Event::Resolved, Some(Closed::Retired)) => format!("{name} is retired, its incident is closed"),
-            (Event::Resolved, _) => format!("{name} has recovered after {}", self.lasted()),
+            (Event::Resolved, _) => match &self.opening {
+                Some(opening) => format!("{name} was {level} for {} and has recovered: {opening}", self.lasted()),
+                None => format!("{name} has recovered after {}", self.lasted()),
+            },
             (Event::Reminder, _) => format!("{name} is still {level} after {}: {message}", self.lasted()),
             _ => format!("{name} is {level}: {message}"),
         }
@@ -149,109 +156,4 @@ impl Notification {
         let lasted = self.at.since(self.incident.failing_since);
         humantime::format_duration(Duration::from_secs(lasted.as_secs()))
     }
-}
-
-/// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DeliveryState {
-    /// To be sent, or being sent.
-    Pending,
-    /// The channel took it.
-    Sent,
-    /// Given up: expired, refused for good, or out of attempts. A dead letter.
-    Dead,
-}
-
-impl DeliveryState {
-    /// The word for it, in SQL and JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Dead => "dead",
-        }
-    }
-}
-
-/// A row of the durable outbox: one notice to one channel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Delivery {
-    /// What is sent; its id is this row's id.
-    pub notification: Notification,
-    /// Orders the notices of one incident.
-    pub sequence: u32,
-    /// Not sent before.
-    pub due_at: Timestamp,
-    /// Not sent after: then it is a dead letter.
-    pub expires_at: Timestamp,
-    /// Where it stands.
-    pub state: DeliveryState,
-    /// How often it has been taken for sending.
-    pub attempts: u32,
-    /// What went wrong last.
-    pub last_error: Option<String>,
-}
-
-impl Delivery {
-    /// A delivery as read from a store.
-    pub const fn new(
-        notification: Notification,
-        sequence: u32,
-        due_at: Timestamp,
-        expires_at: Timestamp,
-        state: DeliveryState,
-        attempts: u32,
-        last_error: Option<String>,
-    ) -> Self {
-        Self { notification, sequence, due_at, expires_at, state, attempts, last_error }
-    }
-
-    /// Its id, which is its idempotency key.
-    pub const fn id(&self) -> DeliveryId {
-        self.notification.id
-    }
-
-    /// The incident it tells of.
-    pub const fn incident(&self) -> IncidentId {
-        self.notification.incident.id
-    }
-}
-
-/// The deliveries that `transitions` of `monitor` call for: one per channel and announced event. `outcome` is the run
-/// behind them, none when the monitor was paused or retired; its message becomes the incident's.
-pub fn announce(
-    subject: &Subject,
-    channels: &[String],
-    transitions: &[Transition],
-    outcome: Option<&Outcome>,
-    expiry: Duration,
-) -> Vec<Delivery> {
-    let announced = transitions.iter().filter(|transition| transition.event != Event::Eased);
-    let message = outcome.map_or("", |outcome| outcome.message.as_str());
-    announced
-        .flat_map(|transition| {
-            channels.iter().map(move |channel| {
-                let incident = transition.to_incident(subject.id, message);
-                let event = transition.event;
-                let sequence = transition.incident.sequence;
-                let notification = Notification {
-                    id: DeliveryId::derive(incident.id, event.as_str(), sequence, channel),
-                    channel: channel.clone(),
-                    event,
-                    at: transition.at,
-                    monitor: subject.clone(),
-                    incident,
-                    outcome: outcome.cloned(),
-                    confirmed_by: Vec::new(),
-                    also: Vec::new(),
-                    links: Vec::new(),
-                    receipt: None,
-                };
-                let due_at = transition.at + transition.hold;
-                Delivery::new(notification, sequence, due_at, due_at + expiry, DeliveryState::Pending, 0, None)
-            })
-        })
-        .collect()
 }
