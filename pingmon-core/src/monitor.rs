@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     id::MonitorId,
     incident::{self, Closed, Health, Transition},
+    notification::{Step, validate_escalation},
     policy::Policy,
     schedule::{Phase, Schedule},
     time::{Span, Timestamp},
@@ -92,6 +93,9 @@ pub struct Definition {
     /// Names of the channels that are told.
     #[serde(default)]
     pub notify: Vec<String>,
+    /// Who else is told of an incident that goes on, and when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalation: Vec<Step>,
     /// Free keys and values to group and route by.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -110,6 +114,7 @@ impl Definition {
             timeout: Span(Duration::from_secs(10)),
             policy: Policy::default(),
             notify: Vec::new(),
+            escalation: Vec::new(),
             labels: BTreeMap::new(),
             origin: Origin::new(Origin::CODE),
         }
@@ -158,6 +163,13 @@ impl Definition {
         self
     }
 
+    /// Sets who else is told of an incident that goes on, and when.
+    #[must_use]
+    pub fn escalation(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
+        self.escalation = steps.into_iter().collect();
+        self
+    }
+
     /// Adds a label.
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -186,6 +198,9 @@ impl Definition {
         self.validate_timeout()?;
         count("notify", self.notify.len(), MAX_CHANNELS)?;
         self.notify.iter().try_for_each(|channel| name("notify", channel))?;
+        validate_escalation(&self.escalation)?;
+        let mut escalated = self.escalation.iter().flat_map(|step| &step.notify);
+        escalated.try_for_each(|channel| name("escalation", channel))?;
         count("labels", self.labels.len(), MAX_LABELS)?;
         self.labels.iter().try_for_each(|(key, value)| name("labels", key).and_then(|()| name("labels", value)))?;
         match &self.config {

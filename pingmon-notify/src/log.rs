@@ -53,7 +53,7 @@ impl Notifier for Log {
             };
         }
         match notification.event {
-            Event::Opened | Event::Worsened => write!(error),
+            Event::Opened | Event::Worsened | Event::Escalated => write!(error),
             Event::Reminder => write!(warn),
             Event::Eased | Event::Resolved => write!(info),
         }

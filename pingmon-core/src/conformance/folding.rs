@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{
-    fixture::{ALL, CHANNEL, Fixture, LEASE, probe},
+    fixture::{ALL, CHANNEL, Fixture, judge, probe},
     outbox::reminder,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     notification::{DEFAULT_EXPIRY, Delivery, DeliveryState, Fold, Receipt},
     outcome::Outcome,
     store::{
-        claims::Claim,
+        claims::{Claim, Verdict},
         outbox::{DeliveryFilter, Settled, Settlement},
     },
 };
@@ -173,13 +173,13 @@ pub async fn the_first_receipt_of_an_incident_comes_with_its_later_notices(f: Fi
 }
 
 pub async fn a_dead_letter_is_sent_again_under_its_id_with_a_new_expiry(f: Fixture) {
-    let (session, claim) = failed(&f).await;
+    let (session, claim) = f.held("shop").await;
+    let mut completion = judge(&claim, Outcome::down("500"), f.now().await);
+    completion.deliveries[0].expires_at = f.now().await + Duration::from_secs(5);
+    assert_eq!(f.complete(session, &completion).await, Verdict::Accepted);
     let opened = take_one(&f, session).await;
     settle(&f, session, &opened, dead()).await;
-    for _ in 0..=DEFAULT_EXPIRY.as_secs() / LEASE.as_secs() {
-        f.advance(LEASE - Duration::from_secs(1)).await;
-        f.renew(session).await.unwrap();
-    }
+    f.advance(Duration::from_secs(10)).await;
     let minute = Duration::from_secs(60);
     f.store.resend(opened.id(), minute).await.unwrap();
     let now = f.now().await;

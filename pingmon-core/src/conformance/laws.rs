@@ -109,6 +109,15 @@ macro_rules! conformance_tests {
                 two_sessions_taking_at_once_never_get_the_same_delivery;
                 one_name_added_twice_at_once_is_one_monitor;
             }
+            acknowledging {
+                acknowledging_says_who_sees_to_an_incident_and_when;
+                acknowledging_ends_reminders_and_escalation_in_one_go_and_leaves_the_rest;
+                a_run_that_knows_nothing_of_it_is_refused;
+                the_first_who_acknowledges_stays;
+                only_an_open_incident_can_be_acknowledged;
+                an_escalation_waits_for_its_time_and_holds_up_nothing;
+                the_end_of_an_incident_ends_its_escalation_and_is_told_to_those_who_heard_of_it;
+            }
             folding {
                 an_opening_that_was_never_attempted_is_told_with_the_end_of_its_incident;
                 what_was_attempted_is_not_folded;
@@ -185,6 +194,7 @@ mod tests {
     fn every_law_is_listed() {
         let list = include_str!("laws.rs");
         for laws in [
+            include_str!("acknowledging.rs"),
             include_str!("catalog.rs"),
             include_str!("edits.rs"),
             include_str!("sessions.rs"),

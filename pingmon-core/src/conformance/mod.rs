@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Laws that single calls can show lie by role: `catalog` and `edits`; `sessions`, `claims` and `completions`; `history`,
-//! `incidents`, `outbox`, `folding`. `concurrency` has those that need two callers at once; `random` runs long random interleavings
+//! `incidents`, `acknowledging`, `outbox`, `folding`. `concurrency` has those that need two callers at once; `random` runs long random interleavings
 //! against a model.
 //! What an engine makes of a store isn't tested here.
 
@@ -36,6 +36,8 @@ use crate::{
     time::{Clock, Timestamp, micros},
 };
 
+#[doc(hidden)]
+pub mod acknowledging;
 #[doc(hidden)]
 pub mod catalog;
 #[doc(hidden)]

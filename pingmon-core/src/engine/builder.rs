@@ -13,6 +13,7 @@ use super::{
     Engine, Shared,
     clock::StoreClock,
     complaints::Complaints,
+    dispatcher::Linker,
     registry::{Registry, Resolver},
     settings::Settings,
     vitals::Gauges,
@@ -22,6 +23,7 @@ use crate::{
     check::CheckKind,
     error::{Error, Result},
     monitor::{Definition, Monitor},
+    notification::{Link, Notification},
     notifier::Notifier,
     store::Store,
 };
@@ -33,6 +35,7 @@ pub struct Builder {
     channels: Vec<(String, Channel)>,
     definitions: Vec<Definition>,
     resolver: Box<Resolver>,
+    linker: Box<Linker>,
     settings: Settings,
 }
 
@@ -44,6 +47,7 @@ impl Builder {
             channels: Vec::new(),
             definitions: Vec::new(),
             resolver: Box::new(|monitor| Ok(monitor.definition.config.clone())),
+            linker: Box::new(|_| Vec::new()),
             settings: Settings::default(),
         }
     }
@@ -79,6 +83,13 @@ impl Builder {
     #[must_use]
     pub fn monitor(mut self, definition: Definition) -> Self {
         self.definitions.push(definition);
+        self
+    }
+
+    /// Sets where notices lead to on the web, asked for each attempt; it must not block. Default nowhere.
+    #[must_use]
+    pub fn links(mut self, linker: impl Fn(&Notification) -> Vec<Link> + Send + Sync + 'static) -> Self {
+        self.linker = Box::new(linker);
         self
     }
 
@@ -185,6 +196,7 @@ impl Builder {
         let shared = Shared {
             store: self.store,
             registry: Registry::new(self.kinds, self.resolver)?,
+            linker: self.linker,
             settings: self.settings,
             clock: StoreClock::default(),
             gauges: Gauges::default(),
@@ -208,7 +220,8 @@ fn examine(definition: &Definition, kinds: &[Arc<dyn CheckKind>], channels: &Has
         let reason = format!("no check kind \"{}\" was added; known are: {}", definition.kind, known.join(", "));
         return Err(Error::config(of_monitor("kind"), reason));
     }
-    match definition.notify.iter().find(|channel| !channels.contains_key(*channel)) {
+    let escalated = definition.escalation.iter().flat_map(|step| &step.notify);
+    match definition.notify.iter().chain(escalated).find(|channel| !channels.contains_key(*channel)) {
         Some(channel) => {
             let reason = format!("no channel \"{channel}\" was added; add it with Builder::notifier");
             Err(Error::config(of_monitor("notify"), reason))

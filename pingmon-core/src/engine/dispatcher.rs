@@ -26,13 +26,16 @@ use super::{
 use crate::{
     channel::{Channel, ChannelPolicy},
     error::{Error, Result},
-    notification::{Delivery, Receipt},
+    notification::{Delivery, Link, Notification, Receipt},
     store::outbox::{Settled, Settlement},
     time::Timestamp,
 };
 
 /// The channels by name.
 pub(super) type Channels = Arc<HashMap<String, Channel>>;
+
+/// Says where a notice leads to on the web.
+pub(super) type Linker = dyn Fn(&Notification) -> Vec<Link> + Send + Sync;
 
 /// Most deliveries of one channel under way at once.
 const MAX_TAKEN: usize = 16;
@@ -97,6 +100,9 @@ impl Lane {
             let room = match pace.room(Instant::now(), MAX_TAKEN) {
                 Room::For(room) => room,
                 Room::At(at) => {
+                    // To leave a channel alone is to have looked after it; and its policy may change meanwhile.
+                    self.shared.gauges.looked();
+                    let at = at.min(Instant::now() + self.shared.settings.poll);
                     tokio::select! {
                         () = closed.cancelled() => return,
                         () = sleep_until(at) => continue,
@@ -183,7 +189,9 @@ impl Lane {
 
     async fn send(&self, delivery: &Delivery) -> Result<Option<Receipt>> {
         let Some(Channel { notifier, .. }) = self.channel() else { return Err(retryable("the channel was removed")) };
-        let sending = AssertUnwindSafe(async { notifier.deliver(&delivery.notification).await }).catch_unwind();
+        let mut notification = delivery.notification.clone();
+        notification.links = (self.shared.linker)(&notification);
+        let sending = AssertUnwindSafe(async { notifier.deliver(&notification).await }).catch_unwind();
         match timeout(SEND_TIMEOUT, sending).await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(retryable(&format!("the channel panicked: {}", panic_text(&*panic)))),

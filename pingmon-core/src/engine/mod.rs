@@ -45,7 +45,7 @@ use self::{
     claimer::Claimer,
     clock::StoreClock,
     complaints::Complaints,
-    dispatcher::Channels,
+    dispatcher::{Channels, Linker},
     registry::Registry,
     scheduler::Scheduler,
     settings::Settings,
@@ -64,6 +64,7 @@ struct Shared {
     store: Arc<dyn Store>,
     settings: Settings,
     registry: Registry,
+    linker: Box<Linker>,
     clock: StoreClock,
     gauges: Gauges,
     /// Wakes the claimer.

@@ -11,7 +11,7 @@ use crate::{
     id::MonitorId,
     incident::Health,
     monitor::Monitor,
-    notification::Subject,
+    notification::{Audience, Subject},
     policy::Policy,
     schedule::{Phase, Schedule},
     store::claims::{Claim, GapReason},
@@ -38,7 +38,7 @@ pub(super) struct Watched {
     pub(super) phase: Phase,
     pub(super) timeout: Duration,
     pub(super) policy: Policy,
-    pub(super) notify: Vec<String>,
+    pub(super) audience: Audience,
     /// Which kind it is of, as an index that limits per kind are counted by.
     pub(super) kind: usize,
     /// The check, or why it couldn't be built: then each run says so.
@@ -92,6 +92,7 @@ impl Registry {
         };
         let subject = Subject::of(&monitor);
         let definition = monitor.definition;
+        let audience = Audience::of(&definition);
         let watched = Watched {
             id: monitor.id,
             revision: monitor.revision,
@@ -100,7 +101,7 @@ impl Registry {
             schedule: definition.schedule,
             timeout: definition.timeout.0,
             policy: definition.policy,
-            notify: definition.notify,
+            audience,
             kind: kind.unwrap_or_default(),
             check,
         };

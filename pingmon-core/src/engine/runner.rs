@@ -13,7 +13,6 @@ use crate::{
     check::CheckContext,
     id::{MonitorId, SessionId},
     incident::{self, Health, Judged, Witness},
-    notification::announce,
     outcome::Outcome,
     store::claims::{Completion, GapReason},
     time::Timestamp,
@@ -93,8 +92,8 @@ fn conclude(job: Job, started_at: Timestamp, outcome: Outcome, now: Timestamp, s
         now,
         reason: hole,
     });
-    let mut deliveries =
-        announce(&watched.subject, &watched.notify, &transitions, Some(&outcome), shared.settings.expiry);
+    let expiry = shared.settings.expiry;
+    let mut deliveries = watched.audience.notices(&watched.subject, &transitions, Some(&outcome), expiry);
     for delivery in &mut deliveries {
         delivery.notification.confirmed_by = after.witnesses.iter().map(|witness| witness.host.clone()).collect();
     }

@@ -121,6 +121,7 @@ impl Step<'_> {
             opened_slot: self.run.slot,
             announced_at: at,
             sequence: 1,
+            acknowledged: false,
         };
         *self.health.slot_of(about) = Some(incident);
         let hold = self.note_change();
@@ -158,7 +159,7 @@ impl Step<'_> {
         let at = self.run.at;
         for about in [About::Target, About::Monitoring] {
             let Some(open) = self.health.slot_of(about) else { continue };
-            if at.since(open.announced_at) < every.0 {
+            if open.acknowledged || at.since(open.announced_at) < every.0 {
                 continue;
             }
             open.announced_at = at;

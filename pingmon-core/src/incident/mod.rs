@@ -20,6 +20,7 @@ pub use self::{
     opinion::{Witness, advance_confirmed},
 };
 use crate::{
+    error::{Error, Result},
     id::{IncidentId, MonitorId},
     outcome::Status,
     policy::{Policy, Threshold},
@@ -100,10 +101,16 @@ pub struct Incident {
     pub closed_at: Option<Timestamp>,
     /// Why it closed.
     pub closed: Option<Closed>,
+    /// When somebody said to see to it; none while nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_at: Option<Timestamp>,
+    /// Who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_by: Option<String>,
 }
 
 impl Incident {
-    /// A closed or open incident as read from a store.
+    /// A closed or open incident as read from a store, which nobody has acknowledged.
     #[allow(clippy::too_many_arguments, reason = "one argument a column, in the order of the fields")]
     pub fn new(
         id: IncidentId,
@@ -117,8 +124,40 @@ impl Incident {
         closed_at: Option<Timestamp>,
         closed: Option<Closed>,
     ) -> Self {
-        Self { id, monitor, about, level, failing_since, opened_at, opened_slot, message, closed_at, closed }
+        let (acknowledged_at, acknowledged_by) = (None, None);
+        Self {
+            id,
+            monitor,
+            about,
+            level,
+            failing_since,
+            opened_at,
+            opened_slot,
+            message,
+            closed_at,
+            closed,
+            acknowledged_at,
+            acknowledged_by,
+        }
     }
+}
+
+/// Longest name of whoever acknowledges an incident, in characters.
+pub const MAX_ACKNOWLEDGER: usize = 200;
+
+/// The name of whoever acknowledges an incident, without the space around it.
+///
+/// # Errors
+/// [`Error::Config`] naming `by` when it is empty, too long, or holds control characters.
+pub fn acknowledger(by: &str) -> Result<&str> {
+    let by = by.trim();
+    let refused = match by.chars().count() {
+        0 => "is empty: say who".to_owned(),
+        _ if by.chars().any(char::is_control) => "holds control characters".to_owned(),
+        1..=MAX_ACKNOWLEDGER => return Ok(by),
+        _ => format!("is longer than {MAX_ACKNOWLEDGER} characters"),
+    };
+    Err(Error::config("by", refused))
 }
 
 /// Consecutive runs of one sort.
@@ -147,6 +186,14 @@ pub struct Open {
     pub announced_at: Timestamp,
     /// How many changes it has had, the opening included: numbers its notices.
     pub sequence: u32,
+    /// Whether somebody has said to see to it: then nobody is reminded of it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub acknowledged: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What is known of a monitor's state between runs. Steady states are equal to themselves, run after run, so that
@@ -218,6 +265,8 @@ pub enum Event {
     Eased,
     /// It is still open.
     Reminder,
+    /// It is still open, and nobody has acknowledged it in the time that a step of its escalation waits.
+    Escalated,
     /// Success was confirmed, or nobody watches any more.
     Resolved,
 }
@@ -230,6 +279,7 @@ impl Event {
             Self::Worsened => "worsened",
             Self::Eased => "eased",
             Self::Reminder => "reminder",
+            Self::Escalated => "escalated",
             Self::Resolved => "resolved",
         }
     }
@@ -272,6 +322,8 @@ impl Transition {
             message: message.to_owned(),
             closed_at: self.closed.map(|_| self.at),
             closed: self.closed,
+            acknowledged_at: None,
+            acknowledged_by: None,
         }
     }
 }
@@ -284,6 +336,15 @@ impl Health {
             None => counts(self.down, policy.open_after) || counts(self.failing, policy.degraded_after()),
             Some(_) => self.passing.is_some(),
         }
+    }
+
+    /// The health once somebody has acknowledged that incident; none when it isn't open, or was acknowledged before.
+    pub fn acknowledged(&self, incident: IncidentId) -> Option<Self> {
+        let mut after = self.clone();
+        let both = [after.target.as_mut(), after.monitoring.as_mut()];
+        let open = both.into_iter().flatten().find(|open| open.id == incident && !open.acknowledged)?;
+        open.acknowledged = true;
+        Some(after)
     }
 
     /// The open incidents, the target's first.

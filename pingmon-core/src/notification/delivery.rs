@@ -39,6 +39,10 @@ pub enum Fold {
     Resolved,
     /// It says that an incident is resolved of which its channel has heard nothing.
     Unheard,
+    /// The incident was resolved before it came to be escalated.
+    Over,
+    /// Somebody has acknowledged the incident: it isn't escalated, nor is anybody reminded of it.
+    Acknowledged,
 }
 
 impl Fold {
@@ -48,6 +52,8 @@ impl Fold {
             Self::Superseded => "superseded by a later notice",
             Self::Resolved => "told with the notice that it is resolved",
             Self::Unheard => "the channel heard nothing of this incident",
+            Self::Over => "the incident was over before",
+            Self::Acknowledged => "the incident was acknowledged",
         }
     }
 }
@@ -121,30 +127,37 @@ pub fn announce(
     expiry: Duration,
 ) -> Vec<Delivery> {
     let announced = transitions.iter().filter(|transition| transition.event != Event::Eased);
+    announced.flat_map(|transition| notices(subject, channels, *transition, outcome, expiry)).collect()
+}
+
+/// One delivery to each of `channels` that tells of `transition`.
+pub(super) fn notices<'c>(
+    subject: &Subject,
+    channels: impl IntoIterator<Item = &'c String>,
+    transition: Transition,
+    outcome: Option<&Outcome>,
+    expiry: Duration,
+) -> impl Iterator<Item = Delivery> {
     let message = outcome.map_or("", |outcome| outcome.message.as_str());
-    announced
-        .flat_map(|transition| {
-            channels.iter().map(move |channel| {
-                let incident = transition.to_incident(subject.id, message);
-                let event = transition.event;
-                let sequence = transition.incident.sequence;
-                let notification = Notification {
-                    id: DeliveryId::derive(incident.id, event.as_str(), sequence, channel),
-                    channel: channel.clone(),
-                    event,
-                    at: transition.at,
-                    monitor: subject.clone(),
-                    incident,
-                    outcome: outcome.cloned(),
-                    confirmed_by: Vec::new(),
-                    also: Vec::new(),
-                    links: Vec::new(),
-                    opening: None,
-                    receipt: None,
-                };
-                let due_at = transition.at + transition.hold;
-                Delivery::new(notification, sequence, due_at, due_at + expiry, DeliveryState::Pending, 0, None)
-            })
-        })
-        .collect()
+    channels.into_iter().map(move |channel| {
+        let incident = transition.to_incident(subject.id, message);
+        let event = transition.event;
+        let sequence = transition.incident.sequence;
+        let notification = Notification {
+            id: DeliveryId::derive(incident.id, event.as_str(), sequence, channel),
+            channel: channel.clone(),
+            event,
+            at: transition.at,
+            monitor: subject.clone(),
+            incident,
+            outcome: outcome.cloned(),
+            confirmed_by: Vec::new(),
+            also: Vec::new(),
+            links: Vec::new(),
+            opening: None,
+            receipt: None,
+        };
+        let due_at = transition.at + transition.hold;
+        Delivery::new(notification, sequence, due_at, due_at + expiry, DeliveryState::Pending, 0, None)
+    })
 }

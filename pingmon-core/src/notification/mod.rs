@@ -2,12 +2,17 @@
 //! are in `delivery`.
 
 mod delivery;
+mod escalation;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::delivery::{DEFAULT_EXPIRY, Delivery, DeliveryState, Fold, announce};
+pub(crate) use self::escalation::validate as validate_escalation;
+pub use self::{
+    delivery::{DEFAULT_EXPIRY, Delivery, DeliveryState, Fold, announce},
+    escalation::{Audience, MAX_STEPS, Step},
+};
 use crate::{
     id::{DeliveryId, MonitorId},
     incident::{Closed, Event, Incident},
@@ -146,6 +151,9 @@ impl Notification {
                 Some(opening) => format!("{name} was {level} for {} and has recovered: {opening}", self.lasted()),
                 None => format!("{name} has recovered after {}", self.lasted()),
             },
+            (Event::Escalated, _) => {
+                format!("{name} is {level} and nobody has seen to it for {}: {message}", self.lasted())
+            }
             (Event::Reminder, _) => format!("{name} is still {level} after {}: {message}", self.lasted()),
             _ => format!("{name} is {level}: {message}"),
         }

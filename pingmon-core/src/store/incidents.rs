@@ -1,4 +1,4 @@
-//! Incidents as read; they are written by completions and by ending the watch on a monitor.
+//! Incidents as read, and acknowledged; they are written by completions and by ending the watch on a monitor.
 
 use async_trait::async_trait;
 
@@ -57,6 +57,17 @@ pub trait Incidents: Send + Sync {
     /// # Errors
     /// `NotFound` when there is none; store errors.
     async fn incident(&self, id: IncidentId) -> Result<Incident>;
+
+    /// Records that somebody, `by` name, sees to an open incident. In the same transaction its monitor's health says so, which
+    /// ends reminders, and deliveries that remind of it or escalate it and weren't attempted are
+    /// [folded](crate::notification::Fold::Acknowledged). As after an edit, the monitor has a new revision and is free: an
+    /// engine that holds it with its former health can't write that back. Answers the incident; one that was acknowledged
+    /// before stays as it is.
+    ///
+    /// # Errors
+    /// `Config` naming `by` as [`acknowledger`](crate::incident::acknowledger) says; `NotFound` when no such incident is
+    /// open; store errors.
+    async fn acknowledge(&self, id: IncidentId, by: &str) -> Result<Incident>;
 
     /// Incidents, latest opened first (then by id, descending), at most `limit`.
     ///

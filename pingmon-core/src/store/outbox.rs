@@ -6,6 +6,7 @@
 //! * When a delivery is written, earlier reminders and worsenings of its incident on its channel are
 //!   [superseded](Fold::Superseded). When it says that the incident is resolved, the one that it had opened is folded too, all
 //!   of them as [told with it](Fold::Resolved).
+//! * When one that says "resolved" is written, its incident's [escalations](Fold::Over) on whatever channel are over.
 //! * When a delivery that says "resolved" comes to be taken and nothing of its incident was sent on its channel or is told
 //!   with it, it is folded instead: [nothing was heard](Fold::Unheard) there that could be resolved.
 

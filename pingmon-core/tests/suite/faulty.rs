@@ -166,6 +166,10 @@ impl Incidents for Faulty {
         self.answer(self.reach()?.incident(id).await)
     }
 
+    async fn acknowledge(&self, id: IncidentId, by: &str) -> Result<Incident> {
+        self.answer(self.reach()?.acknowledge(id, by).await)
+    }
+
     async fn incidents(&self, filter: IncidentFilter, limit: usize) -> Result<Vec<Incident>> {
         self.answer(self.reach()?.incidents(filter, limit).await)
     }

@@ -7,3 +7,8 @@ ALTER TABLE {schema}.deliveries
     ADD COLUMN event text GENERATED ALWAYS AS (notification ->> 'event') STORED,
     ADD COLUMN receipt text;
 CREATE INDEX deliveries_incident ON {schema}.deliveries (incident, channel, at, sequence, id);
+
+-- Who has said to see to an incident, and when.
+ALTER TABLE {schema}.incidents
+    ADD COLUMN acknowledged_at timestamptz,
+    ADD COLUMN acknowledged_by text;

@@ -27,3 +27,7 @@ CREATE INDEX pingmon_deliveries_at ON pingmon_deliveries (at, sequence);
 CREATE INDEX pingmon_deliveries_monitor ON pingmon_deliveries (monitor, at, sequence);
 CREATE INDEX pingmon_deliveries_pending ON pingmon_deliveries (channel, monitor, at, sequence) WHERE state = 'pending';
 CREATE INDEX pingmon_deliveries_incident ON pingmon_deliveries (incident, channel, at, sequence, id);
+
+-- Who has said to see to an incident, and when.
+ALTER TABLE pingmon_incidents ADD COLUMN acknowledged_at INTEGER;
+ALTER TABLE pingmon_incidents ADD COLUMN acknowledged_by TEXT;

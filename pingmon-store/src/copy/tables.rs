@@ -101,6 +101,8 @@ pub(crate) const TABLES: [Table; 6] = [
             text("message"),
             instant("closed_at"),
             text("closed"),
+            instant("acknowledged_at"),
+            text("acknowledged_by"),
         ],
         key: 1,
     },

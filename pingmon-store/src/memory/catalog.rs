@@ -11,7 +11,7 @@ use pingmon_core::{
     id::MonitorId,
     incident::{Closed, Health},
     monitor::{self, Definition, Monitor, Origin, State},
-    notification::{self, Subject},
+    notification::{Audience, DEFAULT_EXPIRY, Subject},
     schedule::Phase,
     store::{
         catalog::{Catalog, Change, Overview, Put},
@@ -158,9 +158,8 @@ impl Tables {
             (watched.monitor.clone(), transitions)
         });
         let Some((monitor, transitions)) = changed else { return };
-        let channels = &monitor.definition.notify;
-        let expiry = notification::DEFAULT_EXPIRY;
-        let deliveries = notification::announce(&Subject::of(&monitor), channels, &transitions, None, expiry);
+        let audience = Audience::of(&monitor.definition);
+        let deliveries = audience.notices(&Subject::of(&monitor), &transitions, None, DEFAULT_EXPIRY);
         self.enqueue(deliveries);
         if state == State::Retired {
             self.names.remove(&monitor.definition.name);
@@ -181,7 +180,7 @@ impl Watched {
     }
 
     /// A new revision in that state, which nobody owns.
-    fn set_state(&mut self, state: State) {
+    pub(super) fn set_state(&mut self, state: State) {
         self.monitor.state = state;
         self.monitor.revision += 1;
         self.owner = None;

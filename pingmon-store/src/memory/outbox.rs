@@ -139,6 +139,19 @@ impl Tables {
         let needless: Vec<_> = earlier.filter(needless).map(|row| row.delivery.id()).collect();
         let why = if resolved { Fold::Resolved } else { Fold::Superseded };
         needless.iter().for_each(|id| self.fold(*id, why));
+        if resolved {
+            self.cancel(later.incident(), &[Event::Escalated], Fold::Over);
+        }
+    }
+
+    /// Folds what was never attempted of an incident's deliveries that tell of such events, on whatever channel.
+    pub(super) fn cancel(&mut self, incident: IncidentId, events: &[Event], why: Fold) {
+        let of_it = |row: &&Row| {
+            let Row { delivery, .. } = row;
+            delivery.incident() == incident && delivery.attempts == 0 && events.contains(&delivery.notification.event)
+        };
+        let cancelled: Vec<_> = self.pending().filter(of_it).map(|row| row.delivery.id()).collect();
+        cancelled.iter().for_each(|id| self.fold(*id, why));
     }
 
     fn fold(&mut self, id: DeliveryId, why: Fold) {

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use pingmon_core::{
     error::{Error, Result},
-    id::MonitorId,
+    id::{IncidentId, MonitorId},
     incident::Closed,
     monitor::{self, Definition, Origin, State},
-    notification::{self, Subject},
+    notification::{Audience, DEFAULT_EXPIRY, Subject},
     schedule::Phase,
     store::{
         catalog::{Adoption, Catalog, Change, Overview, Put},
@@ -224,12 +224,21 @@ async fn unwatch(tx: &mut Transaction<'_>, row: &MonitorRow, state: State, now: 
     let (health, transitions) = monitor::unwatch(&monitor, &row.health()?, why, now);
     let closed: Vec<_> = transitions.iter().map(|transition| transition.to_incident(monitor.id, "")).collect();
     incidents::write(tx, &closed).await?;
-    let channels = &monitor.definition.notify;
-    let expiry = notification::DEFAULT_EXPIRY;
-    let deliveries = notification::announce(&Subject::of(&monitor), channels, &transitions, None, expiry);
+    let audience = Audience::of(&monitor.definition);
+    let deliveries = audience.notices(&Subject::of(&monitor), &transitions, None, DEFAULT_EXPIRY);
     let deliveries: Vec<_> = deliveries.iter().map(DeliveryRow::from_delivery).collect::<error::Result<_>>()?;
     outbox::enqueue(tx, &deliveries.iter().collect::<Vec<_>>()).await?;
     set_state(tx, monitor.id, state, row.slot.into(), Some(&health_to(&health)?)).await
+}
+
+/// Locks a monitor and notes in its health that an incident is acknowledged; as after an edit, nobody owns it then.
+pub(super) async fn acknowledge(tx: &mut Transaction<'_>, id: MonitorId, incident: IncidentId) -> error::Result<()> {
+    lock(tx, [id]).await?;
+    let row = find(tx, id).await?;
+    let Some(health) = row.health()?.acknowledged(incident) else { return Ok(()) };
+    let reschedule = tx.query(RESCHEDULE).bind(*id.as_uuid()).bind(row.monitor()?.state == State::Active);
+    reschedule.bind(row.slot).bind(health_to(&health)?).execute(tx.conn()).await?;
+    Ok(())
 }
 
 const SET_STATE: &str = "UPDATE {schema}.monitors SET state = $2 WHERE id = $1";

@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use pingmon_core::{
     error::{Error, Result},
     id::{IncidentId, MonitorId},
-    incident::Incident,
+    incident::{Event, Incident, acknowledger},
+    notification::Fold,
     store::incidents::{IncidentFilter, Incidents},
     time::Timestamp,
 };
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use super::{
     PgStore,
     batch::{column, waves},
+    catalog, outbox,
     rows::{before, limit as row_limit},
     transactions::Transaction,
 };
@@ -29,6 +31,14 @@ impl Incidents for PgStore {
             })
         });
         found.await?.ok_or_else(|| Error::not_found(format!("incident {id}")))
+    }
+
+    async fn acknowledge(&self, id: IncidentId, by: &str) -> Result<Incident> {
+        let by = acknowledger(by)?.to_owned();
+        let acknowledged = self.write("acknowledge an incident", move |mut tx| {
+            Box::pin(async move { acknowledge(&mut tx, id, &by).await })
+        });
+        acknowledged.await?.ok_or_else(|| Error::not_found(format!("open incident {id}")))
     }
 
     async fn incidents(&self, filter: IncidentFilter, limit: usize) -> Result<Vec<Incident>> {
@@ -74,7 +84,8 @@ pub(super) async fn write<'i>(
 macro_rules! select {
     ($($where:literal),+) => {
         concat!(
-            "SELECT id, monitor, about, level, failing_since, opened_at, opened_slot, message, closed_at, closed
+            "SELECT id, monitor, about, level, failing_since, opened_at, opened_slot, message, closed_at, closed,
+                acknowledged_at, acknowledged_by
             FROM {schema}.incidents WHERE ",
             $($where),+
         )
@@ -91,6 +102,24 @@ const ALL: &str = latest!("");
 const OPEN: &str = latest!("closed_at IS NULL AND ");
 const OF_MONITOR: &str = latest!("monitor = $3 AND ");
 const OPEN_OF_MONITOR: &str = latest!("monitor = $3 AND closed_at IS NULL AND ");
+
+const ACKNOWLEDGE: &str = "UPDATE {schema}.incidents SET acknowledged_at = {schema}.clock(), acknowledged_by = $2
+    WHERE id = $1 AND closed_at IS NULL AND acknowledged_at IS NULL";
+
+/// Notes who sees to an incident, unless somebody does; answers it, if it is open.
+async fn acknowledge(tx: &mut Transaction<'_>, id: IncidentId, by: &str) -> error::Result<Option<Incident>> {
+    let found: Option<IncidentRow> = tx.rows(ONE).bind(*id.as_uuid()).fetch_optional(tx.conn()).await?;
+    let Some(found) = found else { return Ok(None) };
+    // Whoever closes it meanwhile holds the monitor, so it's looked at again once that is ours.
+    catalog::acknowledge(tx, MonitorId::from_uuid(found.monitor), id).await?;
+    tx.query(ACKNOWLEDGE).bind(*id.as_uuid()).bind(by).execute(tx.conn()).await?;
+    let row: IncidentRow = tx.rows(ONE).bind(*id.as_uuid()).fetch_one(tx.conn()).await?;
+    if row.closed_at.is_some() {
+        return Ok(None);
+    }
+    outbox::cancel(tx, vec![*id.as_uuid()], &[Event::Reminder, Event::Escalated], Fold::Acknowledged).await?;
+    row.into_incident().map(Some)
+}
 
 async fn list(tx: &mut Transaction<'_>, filter: IncidentFilter, limit: usize) -> error::Result<Vec<Incident>> {
     let statement = match (filter.monitor, filter.open) {
@@ -118,11 +147,13 @@ struct IncidentRow {
     message: String,
     closed_at: Option<DateTime<Utc>>,
     closed: Option<String>,
+    acknowledged_at: Option<DateTime<Utc>>,
+    acknowledged_by: Option<String>,
 }
 
 impl IncidentRow {
     fn into_incident(self) -> error::Result<Incident> {
-        Ok(Incident::new(
+        let mut incident = Incident::new(
             IncidentId::from_uuid(self.id),
             MonitorId::from_uuid(self.monitor),
             word("subject of an incident", &self.about)?,
@@ -133,6 +164,9 @@ impl IncidentRow {
             self.message,
             self.closed_at.map(Timestamp::from),
             self.closed.map(|closed| word("end of an incident", &closed)).transpose()?,
-        ))
+        );
+        incident.acknowledged_at = self.acknowledged_at.map(Timestamp::from);
+        incident.acknowledged_by = self.acknowledged_by;
+        Ok(incident)
     }
 }

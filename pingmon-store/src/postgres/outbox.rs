@@ -127,6 +127,24 @@ pub(super) async fn enqueue(tx: &mut Transaction<'_>, deliveries: &[&DeliveryRow
         let fold = fold.bind(column(&later, |row| row.event.as_str()));
         fold.bind(Fold::Resolved.reason()).bind(Fold::Superseded.reason()).execute(tx.conn()).await?;
     }
+    let resolved: Vec<_> = later.into_iter().filter(|row| row.event == Event::Resolved).collect();
+    cancel(tx, column(&resolved, |row| row.incident), &[Event::Escalated], Fold::Over).await
+}
+
+const CANCEL: &str = "UPDATE {schema}.deliveries d SET state = 'folded', last_error = $3
+    WHERE incident = ANY($1) AND event = ANY($2) AND coalesce(state = 'pending', false) AND attempts = 0";
+
+/// Folds what was never attempted of incidents' deliveries that tell of such events, on whatever channel.
+pub(super) async fn cancel(
+    tx: &mut Transaction<'_>,
+    incidents: Vec<Uuid>,
+    events: &[Event],
+    why: Fold,
+) -> error::Result<()> {
+    if !incidents.is_empty() {
+        let cancel = tx.query(CANCEL).bind(incidents).bind(column(events, |event| event.as_str()));
+        cancel.bind(why.reason()).execute(tx.conn()).await?;
+    }
     Ok(())
 }
 

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use pingmon_core::{
     error::{Error, Result},
-    id::MonitorId,
+    id::{IncidentId, MonitorId},
     incident::Closed,
     monitor::{self, Definition, Origin, State},
-    notification::{self, Subject},
+    notification::{Audience, DEFAULT_EXPIRY, Subject},
     schedule::Phase,
     store::{
         catalog::{Catalog, Change, Overview, Put},
@@ -162,12 +162,19 @@ async fn unwatch(conn: &mut SqliteConnection, row: &MonitorRow, state: State, no
     let (health, transitions) = monitor::unwatch(&monitor, &row.health()?, why, now);
     let closed: Vec<_> = transitions.iter().map(|transition| transition.to_incident(monitor.id, "")).collect();
     incidents::write(conn, &closed).await?;
-    let channels = &monitor.definition.notify;
-    let expiry = notification::DEFAULT_EXPIRY;
-    let deliveries = notification::announce(&Subject::of(&monitor), channels, &transitions, None, expiry);
+    let audience = Audience::of(&monitor.definition);
+    let deliveries = audience.notices(&Subject::of(&monitor), &transitions, None, DEFAULT_EXPIRY);
     let deliveries: Vec<_> = deliveries.iter().map(DeliveryRow::from_delivery).collect::<error::Result<_>>()?;
     outbox::enqueue(conn, &deliveries).await?;
     set_state(conn, monitor.id, state, instant(row.slot), Some(&health_to(&health)?)).await
+}
+
+/// Notes in a monitor's health that an incident is acknowledged; as after an edit, nobody owns it then.
+pub(super) async fn acknowledge(conn: &mut SqliteConnection, id: MonitorId, incident: IncidentId) -> error::Result<()> {
+    let row = find(conn, id).await?;
+    let Some(health) = row.health()?.acknowledged(incident) else { return Ok(()) };
+    let state = row.monitor()?.state;
+    set_state(conn, id, state, instant(row.slot), Some(&health_to(&health)?)).await
 }
 
 const SET_STATE: &str = "UPDATE pingmon_monitors SET state = ?2 WHERE id = ?1";

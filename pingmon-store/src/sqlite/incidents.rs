@@ -4,14 +4,15 @@ use async_trait::async_trait;
 use pingmon_core::{
     error::{Error, Result},
     id::{IncidentId, MonitorId},
-    incident::Incident,
+    incident::{Event, Incident, acknowledger},
+    notification::Fold,
     store::incidents::{IncidentFilter, Incidents},
     time::Timestamp,
 };
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::{SqliteStore, rows::limit as row_limit};
+use super::{SqliteStore, catalog, outbox, rows::limit as row_limit};
 use crate::{
     codec::{instant, word},
     error,
@@ -27,6 +28,14 @@ impl Incidents for SqliteStore {
             })
         });
         found.await?.ok_or_else(|| Error::not_found(format!("incident {id}")))
+    }
+
+    async fn acknowledge(&self, id: IncidentId, by: &str) -> Result<Incident> {
+        let by = acknowledger(by)?.to_owned();
+        let acknowledged = self.write("acknowledge an incident", move |conn, now| {
+            Box::pin(async move { acknowledge(conn, id, &by, now).await })
+        });
+        acknowledged.await?.ok_or_else(|| Error::not_found(format!("open incident {id}")))
     }
 
     async fn incidents(&self, filter: IncidentFilter, limit: usize) -> Result<Vec<Incident>> {
@@ -58,7 +67,8 @@ pub(super) async fn write(conn: &mut SqliteConnection, incidents: &[Incident]) -
 macro_rules! select {
     ($($rest:literal),+) => {
         concat!(
-            "SELECT id, monitor, about, level, failing_since, opened_at, opened_slot, message, closed_at, closed
+            "SELECT id, monitor, about, level, failing_since, opened_at, opened_slot, message, closed_at, closed,
+                acknowledged_at, acknowledged_by
             FROM pingmon_incidents ",
             $($rest),+
         )
@@ -77,6 +87,26 @@ const OPEN: &str = latest!("INDEXED BY pingmon_incidents_open WHERE closed_at IS
 const OF_MONITOR: &str = latest!("WHERE monitor = ?1 AND ");
 const OPEN_OF_MONITOR: &str =
     latest!("INDEXED BY pingmon_incidents_open WHERE monitor = ?1 AND closed_at IS NULL AND ");
+
+const ACKNOWLEDGE: &str = "UPDATE pingmon_incidents SET acknowledged_at = ?2, acknowledged_by = ?3
+    WHERE id = ?1 AND acknowledged_at IS NULL";
+
+/// Notes who sees to an incident, unless somebody does; answers it, if it is open.
+async fn acknowledge(
+    conn: &mut SqliteConnection,
+    id: IncidentId,
+    by: &str,
+    now: Timestamp,
+) -> error::Result<Option<Incident>> {
+    let find = sqlx::query_as::<_, IncidentRow>(ONE).bind(*id.as_uuid()).fetch_optional(&mut *conn);
+    let Some(row) = find.await?.filter(|row| row.closed_at.is_none()) else { return Ok(None) };
+    catalog::acknowledge(conn, MonitorId::from_uuid(row.monitor), id).await?;
+    let acknowledge = sqlx::query(ACKNOWLEDGE).bind(*id.as_uuid()).bind(now.as_micros()).bind(by);
+    acknowledge.execute(&mut *conn).await?;
+    outbox::cancel(conn, &id.to_string(), [Event::Reminder, Event::Escalated], Fold::Acknowledged).await?;
+    let row: IncidentRow = sqlx::query_as(ONE).bind(*id.as_uuid()).fetch_one(conn).await?;
+    row.into_incident().map(Some)
+}
 
 async fn list(conn: &mut SqliteConnection, filter: IncidentFilter, limit: usize) -> error::Result<Vec<Incident>> {
     let statement = match (filter.monitor, filter.open) {
@@ -102,11 +132,13 @@ struct IncidentRow {
     message: String,
     closed_at: Option<i64>,
     closed: Option<String>,
+    acknowledged_at: Option<i64>,
+    acknowledged_by: Option<String>,
 }
 
 impl IncidentRow {
     fn into_incident(self) -> error::Result<Incident> {
-        Ok(Incident::new(
+        let mut incident = Incident::new(
             IncidentId::from_uuid(self.id),
             MonitorId::from_uuid(self.monitor),
             word("subject of an incident", &self.about)?,
@@ -117,6 +149,9 @@ impl IncidentRow {
             self.message,
             self.closed_at.map(instant),
             self.closed.map(|closed| word("end of an incident", &closed)).transpose()?,
-        ))
+        );
+        incident.acknowledged_at = self.acknowledged_at.map(instant);
+        incident.acknowledged_by = self.acknowledged_by;
+        Ok(incident)
     }
 }

@@ -103,7 +103,25 @@ pub(super) async fn enqueue(conn: &mut SqliteConnection, deliveries: &[DeliveryR
         let fold = sqlx::query(FOLD).bind(row.incident.as_str()).bind(row.channel.as_str()).bind(row.at);
         let fold = fold.bind(row.sequence).bind(row.id).bind(row.is_resolved).bind(why.reason());
         fold.execute(&mut *conn).await?;
+        if row.is_resolved {
+            cancel(conn, &row.incident, [Event::Escalated; 2], Fold::Over).await?;
+        }
     }
+    Ok(())
+}
+
+const CANCEL: &str = "UPDATE pingmon_deliveries SET state = 'folded', last_error = ?4
+    WHERE incident = ?1 AND event IN (?2, ?3) AND state = 'pending' AND attempts = 0";
+
+/// Folds what was never attempted of an incident's deliveries that tell of such events, on whatever channel.
+pub(super) async fn cancel(
+    conn: &mut SqliteConnection,
+    incident: &str,
+    [event, other]: [Event; 2],
+    why: Fold,
+) -> error::Result<()> {
+    let cancel = sqlx::query(CANCEL).bind(incident).bind(event.as_str()).bind(other.as_str());
+    cancel.bind(why.reason()).execute(conn).await?;
     Ok(())
 }
 

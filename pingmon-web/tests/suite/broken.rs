@@ -116,6 +116,9 @@ impl Incidents for Broken {
     async fn incident(&self, _: IncidentId) -> Result<Incident> {
         self.answer().await
     }
+    async fn acknowledge(&self, _: IncidentId, _: &str) -> Result<Incident> {
+        self.answer().await
+    }
     async fn incidents(&self, _: IncidentFilter, _: usize) -> Result<Vec<Incident>> {
         self.answer().await
     }

@@ -34,7 +34,10 @@ async fn a_notice_given_up_is_shown_with_its_reason() {
     }
     let answer = get(&world.router(), "/api/v1/deliveries?state=dead").await.json();
     assert_eq!(answer["deliveries"][0]["last_error"], "410 <gone>");
-    assert_eq!(get(&world.router(), "/api/v1/deliveries?state=folded").await.json()["deliveries"], serde_json::json!([]));
+    assert_eq!(
+        get(&world.router(), "/api/v1/deliveries?state=folded").await.json()["deliveries"],
+        serde_json::json!([])
+    );
 }
 
 #[tokio::test]

@@ -138,9 +138,8 @@ pub(crate) async fn get(router: &Router, path: &str) -> Answer {
 
 /// POSTs nothing to `path`, with that `Authorization` if there is one.
 pub(crate) async fn post(router: &Router, path: &str, authorization: Option<&str>) -> Answer {
-    let request = authorization.into_iter().fold(Request::post(path), |request, value| {
-        request.header("authorization", value)
-    });
+    let request =
+        authorization.into_iter().fold(Request::post(path), |request, value| request.header("authorization", value));
     ask(router, request.body(Body::empty()).unwrap()).await
 }
 

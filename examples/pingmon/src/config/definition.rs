@@ -1,18 +1,19 @@
 //! One monitor's table as a definition: schedule, timeout, policy, channels. Its kind's own table is the kind's business.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use pingmon_core::{
     check::parse_config,
     error::{Error, Result},
     monitor::{Definition, Origin},
+    notification::Step,
     policy::Policy,
     schedule::Schedule,
     time::Span,
 };
 use serde_json::{Map, Value};
 
-use super::file;
+use super::{file, suggest::hint};
 
 /// What monitors have that is a matter of policy.
 const POLICY: [&str; 8] = [
@@ -50,6 +51,7 @@ pub(super) fn definition(
     inherited: &Map<String, Value>,
     interval: Duration,
     channels: &[&str],
+    escalations: &BTreeMap<&str, Vec<Step>>,
 ) -> Result<(Definition, bool)> {
     let part = |policy: bool| -> Value {
         let fields = table.as_object().into_iter().flatten();
@@ -59,12 +61,17 @@ pub(super) fn definition(
     let monitor: file::Monitor = parse_config(&part(false))?;
     let policy: Policy = parse_config(&part(true))?;
     let schedule = schedule(&monitor, interval)?;
+    let escalation = monitor.escalation.as_deref().map_or(Ok(Vec::new()), |name| {
+        let unknown = || format!("no escalation is named \"{name}\", {}", hint(name, escalations.keys().copied()));
+        escalations.get(name).cloned().ok_or_else(|| Error::config("escalation", unknown()))
+    })?;
     let everyone = || channels.iter().map(|name| (*name).to_owned()).collect();
     let mut definition = Definition::new("unchecked", "unchecked")
         .timeout(timeout(&monitor, &schedule, inherited.contains_key("timeout")))
         .schedule(schedule)
         .policy(policy)
         .notify(monitor.notify.unwrap_or_else(everyone))
+        .escalation(escalation)
         .origin(Origin::new(Origin::FILE));
     definition.labels = monitor.labels;
     definition.validate()?;

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU16, time::Duratio
 
 use pingmon_core::{
     dial::{DialPolicy, Preset, Rule},
+    notification::Step,
     time::Span,
 };
 use schemars::JsonSchema;
@@ -38,6 +39,9 @@ pub(crate) struct File {
     #[serde(default)]
     #[schemars(extend("default" = {}))]
     defaults: Defaults,
+    /// Who else is told of incidents that go on, and when; monitors name one of these in `escalation`.
+    #[serde(default)]
+    escalation: Vec<Escalation>,
     /// The channels that are told about incidents. Each has exactly one table that names its kind.
     #[serde(default)]
     notifier: Vec<Notifier>,
@@ -190,6 +194,20 @@ pub(crate) struct Defaults {
     timeout: Option<Span>,
     /// Names of the notifiers that are told; all of them when not given, `[]` for none.
     notify: Option<Vec<String>>,
+    /// The name of an escalation; none when not given.
+    escalation: Option<String>,
+}
+
+/// Who else is told of an incident that is neither resolved nor acknowledged, and when.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Escalation {
+    /// What monitors call it in `escalation`; at most 200 characters.
+    #[allow(dead_code, reason = "read before all else, to find the same name twice")]
+    pub(crate) name: String,
+    /// At most 10 steps: `[{ after = "10m", notify = ["oncall"] }, { after = "30m", notify = ["boss"] }]`.
+    #[schemars(length(min = 1, max = 10))]
+    pub(crate) steps: Vec<Step>,
 }
 
 /// A channel. Exactly one more table names its kind.
@@ -219,6 +237,8 @@ pub(crate) struct Monitor {
     pub(crate) timeout: Option<Span>,
     /// Names of the notifiers that are told; all of them when not given, `[]` for none.
     pub(crate) notify: Option<Vec<String>>,
+    /// The name of an escalation: who else is told of an incident that goes on.
+    pub(crate) escalation: Option<String>,
     /// Free keys and values to group and route by; at most 32.
     pub(crate) labels: BTreeMap<String, String>,
 }
@@ -233,6 +253,7 @@ impl Default for Monitor {
             timezone: None,
             timeout: None,
             notify: None,
+            escalation: None,
             labels: BTreeMap::new(),
         }
     }

@@ -11,6 +11,7 @@ use pingmon_core::{
     check::parse_config,
     error::{Error, Result},
     monitor::{Definition, MAX_NAME},
+    notification::Step,
     schedule::MAX_INTERVAL,
     time::Span,
 };
@@ -143,16 +144,17 @@ impl<'c> Reader<'c> {
     }
 
     fn monitors(&mut self, references: &References, kinds: &Kinds) -> Vec<Planned> {
-        let defaults = self.defaults();
         let channels = self.channel_names();
+        let escalations = self.escalations(&channels);
+        let defaults = self.defaults(&escalations);
         let mut monitors = Vec::new();
         let mut names = HashMap::new();
         for (path, own) in self.items("monitor") {
             let named = self.name(&path, own, &mut names).is_some();
             let (table, inherited) = inherit(own, &defaults);
             let interval = self.interval(&path, &table);
-            let read = |table: &Value| definition(table, &inherited, interval, &channels);
-            self.channels(&path, &table, &channels);
+            let read = |table: &Value| definition(table, &inherited, interval, &channels, &escalations);
+            self.channels(&path, &table["notify"], &channels);
             let definition = self.exhaust(table, &path, read);
             let Some((kind, config)) = kinds.checks.values().find_map(|kind| Some((kind, own.get(&*kind.name())?)))
             else {
@@ -170,12 +172,33 @@ impl<'c> Reader<'c> {
         monitors
     }
 
+    /// The steps of each escalation, good or bad: the monitors that name a bad one have no error of their own.
+    fn escalations(&mut self, channels: &[&str]) -> BTreeMap<&'c str, Vec<Step>> {
+        let mut escalations = BTreeMap::new();
+        let mut names = HashMap::new();
+        for (path, table) in self.items("escalation") {
+            let Some(name) = self.name(&path, table, &mut names) else { continue };
+            let steps = table.get("steps").and_then(Value::as_array).into_iter().flatten().enumerate();
+            steps.for_each(|(n, step)| self.channels(&path.to("steps").to(n), &step["notify"], channels));
+            let read = |table: &Value| {
+                let escalation: file::Escalation = parse_config(table)?;
+                let of_all = Definition::new("unchecked", "unchecked").escalation(escalation.steps.clone());
+                let steps = |error| {
+                    if let Error::Config { reason, .. } = error { Error::config("steps", reason) } else { error }
+                };
+                of_all.validate().map_err(steps).map(|()| escalation.steps)
+            };
+            escalations.insert(name, self.exhaust(Value::Object(table.clone()), &path, read).unwrap_or_default());
+        }
+        escalations
+    }
+
     /// The defaults as far as they are good; what is wrong with them is said once, not for each monitor.
-    fn defaults(&mut self) -> Map<String, Value> {
+    fn defaults(&mut self, escalations: &BTreeMap<&str, Vec<Step>>) -> Map<String, Value> {
         let path = Path::new(["defaults"]);
         let Some(table @ Value::Object(_)) = self.config.get("defaults") else { return Map::new() };
         let interval = self.interval(&path, table);
-        let read = |table: &Value| definition(table, &Map::new(), interval, &[]).map(|_| table.clone());
+        let read = |table: &Value| definition(table, &Map::new(), interval, &[], escalations).map(|_| table.clone());
         match self.exhaust(table.clone(), &path, read) {
             Some(Value::Object(table)) => table,
             _ => Map::new(),
@@ -222,8 +245,9 @@ impl<'c> Reader<'c> {
         Some(name)
     }
 
-    fn channels(&mut self, path: &Path, table: &Value, channels: &[&str]) {
-        let notify = table["notify"].as_array().into_iter().flatten().enumerate();
+    /// Refuses names of channels that there aren't.
+    fn channels(&mut self, path: &Path, notify: &Value, channels: &[&str]) {
+        let notify = notify.as_array().into_iter().flatten().enumerate();
         for (index, name) in notify.filter_map(|(index, name)| Some((index, name.as_str()?))) {
             if !channels.contains(&name) {
                 let hint = suggest::hint(name, channels.iter().copied());
