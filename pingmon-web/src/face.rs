@@ -8,7 +8,7 @@ use pingmon_core::{
     time::{Clock, SystemClock, Timestamp},
 };
 
-use crate::{admin::Token, pages::templates::Templates};
+use crate::{admin::Token, pages::templates::Templates, signer::Signer};
 
 type ReadVitals = Arc<dyn Fn() -> Vitals + Send + Sync>;
 
@@ -21,6 +21,7 @@ pub struct Face {
     title: String,
     group_by: String,
     admin: Option<Token>,
+    signer: Option<Signer>,
 }
 
 impl Face {
@@ -33,6 +34,7 @@ impl Face {
             title: "Status".into(),
             group_by: "group".into(),
             admin: None,
+            signer: None,
         }
     }
 
@@ -62,6 +64,13 @@ impl Face {
     #[must_use]
     pub fn admin_token(mut self, token: &str) -> Self {
         self.admin = Some(Token::new(token));
+        self
+    }
+
+    /// Lets whoever holds a link of this signer acknowledge the incident it was made for.
+    #[must_use]
+    pub fn signer(mut self, signer: Signer) -> Self {
+        self.signer = Some(signer);
         self
     }
 
@@ -102,6 +111,11 @@ impl Shared {
     /// The token of those who may change things.
     pub(crate) fn admin(&self) -> Option<&Token> {
         self.face.admin.as_ref()
+    }
+
+    /// Who knows the links of notices.
+    pub(crate) fn signer(&self) -> Option<&Signer> {
+        self.face.signer.as_ref()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -14,6 +14,12 @@ pub(crate) enum Failure {
     /// The query can't be understood; names the field.
     #[error("invalid query: {0}")]
     BadQuery(String),
+    /// What was sent can't be used; names the field.
+    #[error("{0}")]
+    Refused(String),
+    /// A signed link that isn't whole, isn't ours, or is too old.
+    #[error("this link isn't valid any more: take the one from a later notice")]
+    BadLink,
     /// Whoever asks isn't known to be an administrator.
     #[error("this needs the administrator's token: send \"Authorization: Bearer …\"")]
     Unauthorized,
@@ -24,7 +30,7 @@ pub(crate) enum Failure {
     #[error("failed to find {0}")]
     NotFound(String),
     /// The store failed or took too long.
-    #[error("the store doesn't answer right now: try again in a moment")]
+    #[error("the store can't be read right now: try again in a moment")]
     Unavailable,
     /// A template failed, which is our mistake.
     #[error("this page can't be drawn: the service's log says why")]
@@ -34,9 +40,9 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::BadQuery(_) => StatusCode::BAD_REQUEST,
+            Self::BadQuery(_) | Self::Refused(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::ReadOnly => StatusCode::FORBIDDEN,
+            Self::ReadOnly | Self::BadLink => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unrenderable => StatusCode::INTERNAL_SERVER_ERROR,
@@ -48,8 +54,9 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound { what } => Self::NotFound(what),
+            refused @ Error::Config { .. } => Self::Refused(refused.to_string()),
             error => {
-                tracing::warn!(error = error.chain(), "the store failed at a request");
+                tracing::warn!(error = error.chain(), "failed to read the store for a request");
                 Self::Unavailable
             }
         }

@@ -14,6 +14,8 @@
 //! | `/api/v1/monitors/{id}/results`, `/api/v1/monitors/{id}/gaps` | runs and missed slots, newest first |
 //! | `/api/v1/incidents`, `/api/v1/incidents/{id}` | incidents, latest opened first |
 //! | `/notices` | notices given up, and those on their way |
+//! | `/acknowledge/{id}` | what a signed link in a notice leads to: says who sees to an incident |
+//! | `POST /api/v1/incidents/{id}/acknowledge` | the same for whoever has the administrator's token: `{"by": "anna"}` |
 //! | `/api/v1/deliveries` | notices on their way, sent, given up and folded |
 //! | `POST /api/v1/deliveries/{id}/resend` | sends a notice again that was given up; with the administrator's token |
 //! | `/api/v1/engine` | vitals of this engine, sessions of all |
@@ -46,13 +48,14 @@ mod links;
 mod pages;
 mod query;
 mod reading;
+mod signer;
 
 use std::sync::Arc;
 
 use axum::Router;
 
-pub use crate::face::Face;
 use crate::face::Shared;
+pub use crate::{face::Face, signer::Signer};
 
 /// The router of `face`, its state applied: mounts into a host of any state with `nest` or `merge`.
 pub fn router<S>(face: Face) -> Router<S>

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{State, rejection::JsonRejection},
+};
 use pingmon_core::{
     id::{IncidentId, MonitorId},
     incident::{About, Closed, Incident},
@@ -14,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MonitorRef;
 use crate::{
+    admin::Admin,
     face::Shared,
     failure::Failure,
     query::{Cursor, Id, Limit, Params},
@@ -58,6 +62,8 @@ pub(super) struct IncidentBody {
     message: String,
     closed_at: Option<Timestamp>,
     closed: Option<Closed>,
+    acknowledged_at: Option<Timestamp>,
+    acknowledged_by: Option<String>,
 }
 
 impl IncidentBody {
@@ -73,6 +79,8 @@ impl IncidentBody {
             message: incident.message,
             closed_at: incident.closed_at,
             closed: incident.closed,
+            acknowledged_at: incident.acknowledged_at,
+            acknowledged_by: incident.acknowledged_by,
         }
     }
 }
@@ -101,6 +109,27 @@ pub(super) async fn one(
     Id(id): Id<IncidentId>,
 ) -> Result<Json<IncidentBody>, Failure> {
     let incident = shared.store().incident(id).await?;
+    let names = reading::names(shared.store(), std::iter::once(incident.monitor)).await?;
+    let name = names.get(&incident.monitor);
+    Ok(Json(IncidentBody::new(incident, name)))
+}
+
+/// Who says to see to an incident.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Acknowledgement {
+    by: String,
+}
+
+/// Says who sees to an open incident.
+pub(super) async fn acknowledge(
+    _: Admin,
+    State(shared): State<Arc<Shared>>,
+    Id(id): Id<IncidentId>,
+    asked: Result<Json<Acknowledgement>, JsonRejection>,
+) -> Result<Json<IncidentBody>, Failure> {
+    let Json(Acknowledgement { by }) = asked.map_err(|rejection| Failure::Refused(rejection.body_text()))?;
+    let incident = shared.store().acknowledge(id, &by).await?;
     let names = reading::names(shared.store(), std::iter::once(incident.monitor)).await?;
     let name = names.get(&incident.monitor);
     Ok(Json(IncidentBody::new(incident, name)))

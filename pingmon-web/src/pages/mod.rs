@@ -1,5 +1,6 @@
 //! The pages: drawn on the server, complete without JavaScript, under a content security policy that allows none.
 
+mod acknowledge;
 mod assets;
 mod chart;
 mod incidents;
@@ -34,6 +35,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/monitors/{id}", get(monitor::page))
         .route("/incidents", get(incidents::page))
         .route("/notices", get(notices::page))
+        .route("/acknowledge/{id}", get(acknowledge::ask).post(acknowledge::acknowledge))
         .route_layer(middleware::from_fn_with_state(Arc::clone(shared), dress))
         .merge(assets::router())
 }
@@ -52,7 +54,8 @@ async fn dress(State(shared): State<Arc<Shared>>, links: Links, request: Request
         (header::REFERRER_POLICY, "same-origin"),
         (header::CACHE_CONTROL, "no-store"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        // A page may have a policy of its own.
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -67,6 +70,7 @@ fn failure_page(shared: &Shared, links: &Links, failure: &Failure) -> Result<Res
     let heading = match failure.status() {
         StatusCode::BAD_REQUEST => "This address can't be understood",
         StatusCode::NOT_FOUND => "There is nothing here",
+        StatusCode::FORBIDDEN => "This link can't be used",
         _ => "This page can't be shown",
     };
     let page = FailurePage { heading, sentence: format!("Error: {failure}.") };

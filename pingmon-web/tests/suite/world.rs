@@ -143,6 +143,12 @@ pub(crate) async fn post(router: &Router, path: &str, authorization: Option<&str
     ask(router, request.body(Body::empty()).unwrap()).await
 }
 
+/// POSTs a body of that type to `path`, with an `Authorization`.
+pub(crate) async fn post_body(router: &Router, path: &str, authorization: &str, kind: &str, body: &str) -> Answer {
+    let request = Request::post(path).header("authorization", authorization).header("content-type", kind);
+    ask(router, request.body(Body::from(body.to_owned())).unwrap()).await
+}
+
 async fn ask(router: &Router, request: Request<Body>) -> Answer {
     let mut response = router.clone().oneshot(request).await.unwrap();
     let bytes = axum::body::to_bytes(std::mem::take(response.body_mut()), 64 << 20).await.unwrap();

@@ -16,7 +16,7 @@ use pingmon_core::{
     monitor::{Monitor, Origin},
     store::Store,
 };
-use pingmon_web::Face;
+use pingmon_web::{Face, Signer};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -77,13 +77,14 @@ async fn watch(
 ) -> Result<(), Failure> {
     let address = listener.local_addr().unwrap_or(config.settings.web.listen);
     let monitors = std::mem::take(&mut config.monitors);
-    let engine = engine(&config, Arc::clone(&store))?;
-    let router = router(&config.settings, Arc::clone(&store), engine.handle());
+    let signer = config.settings.web.signer()?;
+    let engine = engine(&config, signer.clone(), Arc::clone(&store))?;
+    let router = router(&config.settings, signer, Arc::clone(&store), engine.handle());
     let running = Running { file, address, settings: config.settings, store, handle: engine.handle() };
     running.until_stopped(engine, monitors, listener, router, signals).await
 }
 
-fn engine(config: &Config, store: Arc<dyn Store>) -> CoreResult<Engine> {
+fn engine(config: &Config, signer: Option<Signer>, store: Arc<dyn Store>) -> CoreResult<Engine> {
     let worker = &config.settings.worker;
     let mut builder = Engine::builder(store)
         .kinds(config.checks.iter().cloned())
@@ -102,6 +103,9 @@ fn engine(config: &Config, store: Arc<dyn Store>) -> CoreResult<Engine> {
     for (name, channel) in &config.notifiers {
         builder = builder.channel(name, channel.clone());
     }
+    if let Some(signer) = signer {
+        builder = builder.links(move |notice| signer.links(notice));
+    }
     builder.build()
 }
 
@@ -117,10 +121,13 @@ fn resolver(environment: Environment) -> impl Fn(&Monitor) -> CoreResult<Value> 
     }
 }
 
-fn router(settings: &Settings, store: Arc<dyn Store>, handle: Handle) -> Router {
+fn router(settings: &Settings, signer: Option<Signer>, store: Arc<dyn Store>, handle: Handle) -> Router {
     let mut face = Face::new(store).title(&settings.web.title).engine(move || handle.vitals());
     if let Some(token) = &settings.web.admin_token {
         face = face.admin_token(token);
+    }
+    if let Some(signer) = signer {
+        face = face.signer(signer);
     }
     pingmon_web::router(face)
 }

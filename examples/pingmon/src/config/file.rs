@@ -6,9 +6,11 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU16, time::Duratio
 
 use pingmon_core::{
     dial::{DialPolicy, Preset, Rule},
+    error::{Error, Result},
     notification::Step,
     time::Span,
 };
+use pingmon_web::Signer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -91,11 +93,40 @@ pub(crate) struct Web {
     #[schemars(length(min = 16, max = 1_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin_token: Option<String>,
+    /// Where readers find the page, such as `https://status.example.com`: notices lead there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public_url: Option<String>,
+    /// Signs the links by which whoever gets a notice may acknowledge its incident; at least 16 characters, the same in all
+    /// processes of a store. Stands together with `public_url`.
+    #[schemars(length(min = 16, max = 1_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) link_key: Option<String>,
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), title: "Status".to_owned(), admin_token: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            title: "Status".to_owned(),
+            admin_token: None,
+            public_url: None,
+            link_key: None,
+        }
+    }
+}
+
+impl Web {
+    /// Who makes the links of notices, if they are to have any.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field that is wrong or missing.
+    pub(crate) fn signer(&self) -> Result<Option<Signer>> {
+        match (&self.public_url, &self.link_key) {
+            (None, None) => Ok(None),
+            (Some(url), Some(key)) => Signer::new(url, key).map(Some),
+            (Some(_), None) => Err(Error::config("link_key", "is missing beside `public_url`: it signs the links")),
+            (None, Some(_)) => Err(Error::config("public_url", "is missing beside `link_key`: the links lead there")),
+        }
     }
 }
 
@@ -169,7 +200,7 @@ pub(crate) struct Dial {
     pub(crate) deny: Vec<Rule>,
 }
 
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<SocketAddr, D::Error> {
     let parse = |text: String| text.parse();
     parse(String::deserialize(deserializer)?)
         .map_err(|_| de::Error::custom("is not an IP address and port such as \"127.0.0.1:8080\" or \"[::]:8080\""))

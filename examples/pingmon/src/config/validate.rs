@@ -92,9 +92,13 @@ impl<'c> Reader<'c> {
 
     fn settings(&mut self, kinds: &Kinds) -> Option<Settings> {
         let store: Option<file::Store> = self.section("store");
-        let (web, worker, dial) = (self.section("web"), self.section("worker"), self.section("dial"));
+        let web: Option<file::Web> = self.section("web");
+        let (worker, dial) = (self.section("worker"), self.section("dial"));
         if let Some(Err(reason)) = store.as_ref().map(|store| store::check_url(&store.url)) {
             self.findings.add_unless_covered(Finding::new(Path::new(["store", "url"]), reason));
+        }
+        if let Some(Err(Error::Config { field, reason })) = web.as_ref().map(file::Web::signer) {
+            self.findings.add_unless_covered(Finding::new(Path::new(["web"]).to(field), reason));
         }
         if let Some(worker) = &worker {
             self.worker(worker, kinds);
