@@ -29,6 +29,7 @@ pub mod time;
 pub mod tls;
 
 pub mod incident;
+pub mod maintenance;
 pub mod monitor;
 pub mod notification;
 pub mod outcome;

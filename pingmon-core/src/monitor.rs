@@ -26,6 +26,8 @@ pub const MAX_NAME: usize = 200;
 pub const MAX_LABELS: usize = 32;
 /// Most channels one monitor notifies.
 pub const MAX_CHANNELS: usize = 32;
+/// Most monitors that one monitor depends on.
+pub const MAX_PARENTS: usize = 32;
 /// Largest config of a check, in bytes of JSON.
 pub const MAX_CONFIG: usize = 256 * 1024;
 /// Shortest timeout of a run.
@@ -96,6 +98,10 @@ pub struct Definition {
     /// Who else is told of an incident that goes on, and when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub escalation: Vec<Step>,
+    /// Names of the monitors without which this one can't be well: while one of them is down, incidents are recorded and
+    /// nobody is told of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
     /// Free keys and values to group and route by.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -115,6 +121,7 @@ impl Definition {
             policy: Policy::default(),
             notify: Vec::new(),
             escalation: Vec::new(),
+            depends_on: Vec::new(),
             labels: BTreeMap::new(),
             origin: Origin::new(Origin::CODE),
         }
@@ -146,6 +153,13 @@ impl Definition {
     #[must_use]
     pub fn config(mut self, config: Value) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Names monitors without which this one can't be well.
+    #[must_use]
+    pub fn depends_on<I: Into<String>>(mut self, monitors: impl IntoIterator<Item = I>) -> Self {
+        self.depends_on.extend(monitors.into_iter().map(Into::into));
         self
     }
 
@@ -201,6 +215,11 @@ impl Definition {
         validate_escalation(&self.escalation)?;
         let mut escalated = self.escalation.iter().flat_map(|step| &step.notify);
         escalated.try_for_each(|channel| name("escalation", channel))?;
+        count("depends_on", self.depends_on.len(), MAX_PARENTS)?;
+        self.depends_on.iter().try_for_each(|parent| name("depends_on", parent))?;
+        if self.depends_on.contains(&self.name) {
+            return Err(Error::config("depends_on", "a monitor can't depend on itself; take its own name out"));
+        }
         count("labels", self.labels.len(), MAX_LABELS)?;
         self.labels.iter().try_for_each(|(key, value)| name("labels", key).and_then(|()| name("labels", value)))?;
         match &self.config {

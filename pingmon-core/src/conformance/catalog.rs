@@ -6,16 +6,20 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::fixture::{ALL, EVERY, Fixture, probe};
+use super::fixture::{ALL, EVERY, Fixture, judge, probe};
 use crate::{
     error::Error,
     id::MonitorId,
     incident::Health,
     monitor::{Definition, FIRST_RUN_SPACING, MAX_NAME, Origin, State, first_slot, slot_after_edit},
+    notification::Affected,
     outcome::Outcome,
     policy::{FlapDamping, Policy, Threshold},
     schedule::Schedule,
-    store::catalog::{Change, Put},
+    store::{
+        catalog::{Change, Put},
+        claims::Verdict,
+    },
     time::Span,
 };
 
@@ -235,6 +239,68 @@ pub async fn monitors_are_paged_by_name_in_the_order_of_its_bytes(f: Fixture) {
     }
     assert_eq!(f.store.monitors(listed.last().map(String::as_str), 2).await.unwrap(), []);
     assert_eq!(f.store.monitors(None, 0).await.unwrap(), []);
+}
+
+pub async fn monitors_are_found_by_name_unless_they_are_retired(f: Fixture) {
+    let ids = [f.add("b").await, f.add("a").await, f.add("c").await];
+    f.store.set_state(ids[2], State::Retired).await.unwrap();
+    f.store.set_state(ids[1], State::Paused).await.unwrap();
+    let names = ["a", "b", "c", "d", "a"].map(str::to_owned);
+    let found = f.store.named(&names).await.unwrap();
+    let found: Vec<_> = found.iter().map(|overview| overview.monitor.id).collect();
+    assert_eq!(found, [ids[1], ids[0]]);
+    assert_eq!(f.store.named(&[]).await.unwrap(), []);
+}
+
+pub async fn a_hastened_monitor_is_due_at_once_with_a_new_revision_and_without_an_owner(f: Fixture) {
+    let (session, claim) = f.held("shop").await;
+    let ran = f.run(session, &claim, Outcome::up("200")).await;
+    f.advance(Duration::from_secs(1)).await;
+    f.store.hasten(&[claim.monitor.id]).await.unwrap();
+    let hastened = f.store.monitor(claim.monitor.id).await.unwrap();
+    assert_eq!((hastened.slot, hastened.health), (f.now().await, ran.health.clone()));
+    assert!(hastened.monitor.revision > ran.monitor.revision);
+    let late = f.complete(session, &judge(&ran, Outcome::up("200"), f.now().await)).await;
+    assert_eq!(late, Verdict::Lost, "the run under way is refused");
+    let other = f.join().await;
+    assert_eq!(f.claim_one(other).await.slot, hastened.slot);
+}
+
+pub async fn hastening_what_is_due_paused_or_unknown_changes_nothing(f: Fixture) {
+    let (due, paused) = (f.add("due").await, f.add("paused").await);
+    f.store.set_state(paused, State::Paused).await.unwrap();
+    f.advance(EVERY).await;
+    let before = [f.read(due).await, f.read(paused).await];
+    f.store.hasten(&[due, paused, MonitorId::new()]).await.unwrap();
+    assert_eq!([f.read(due).await, f.read(paused).await], before);
+}
+
+pub async fn what_depends_on_a_monitor_is_found_straight_and_through_others(f: Fixture) {
+    let depending = |name: &str, on: &[&str]| probe(name).depends_on(on.iter().copied());
+    let definitions = vec![
+        probe("net"),
+        depending("db", &["net"]),
+        depending("shop", &["db", "mail"]),
+        depending("admin", &["shop", "net"]),
+        depending("net 2", &["other"]),
+        // In a circle with the first.
+        depending("mail", &["admin"]),
+        depending("paused", &["net"]),
+    ];
+    f.store.put(definitions).await.unwrap();
+    let paused = f.store.named(&["paused".to_owned()]).await.unwrap().remove(0).monitor.id;
+    f.store.set_state(paused, State::Paused).await.unwrap();
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    for (on, limit, count, expected) in [
+        ("net", ALL, 4, &["admin", "db", "mail", "shop"][..]),
+        ("net", 2, 4, &["admin", "db"]),
+        ("mail", ALL, 2, &["admin", "shop"]),
+        ("nobody", ALL, 0, &[]),
+    ] {
+        assert_eq!(f.store.dependents(on, limit).await.unwrap(), Affected::new(count, names(expected)), "{on}");
+    }
+    f.store.put(vec![probe("db")]).await.unwrap();
+    assert_eq!(f.store.dependents("net", ALL).await.unwrap().names, names(&["admin", "mail", "shop"]));
 }
 
 pub async fn an_overview_shows_health_and_slot_as_the_last_run_left_them(f: Fixture) {

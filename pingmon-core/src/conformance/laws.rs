@@ -34,6 +34,10 @@ macro_rules! conformance_tests {
                 reconciling_takes_over_a_name_of_another_origin;
                 reconciling_with_one_bad_definition_changes_nothing;
                 monitors_are_paged_by_name_in_the_order_of_its_bytes;
+                monitors_are_found_by_name_unless_they_are_retired;
+                a_hastened_monitor_is_due_at_once_with_a_new_revision_and_without_an_owner;
+                hastening_what_is_due_paused_or_unknown_changes_nothing;
+                what_depends_on_a_monitor_is_found_straight_and_through_others;
                 an_overview_shows_health_and_slot_as_the_last_run_left_them;
             }
             edits {

@@ -15,13 +15,14 @@ use super::{
     complaints::Complaints,
     dispatcher::Linker,
     registry::{Registry, Resolver},
-    settings::Settings,
+    settings::{self, Settings},
     vitals::Gauges,
 };
 use crate::{
     channel::Channel,
     check::CheckKind,
     error::{Error, Result},
+    maintenance::Maintenance,
     monitor::{Definition, Monitor},
     notification::{Link, Notification},
     notifier::Notifier,
@@ -34,6 +35,7 @@ pub struct Builder {
     kinds: Vec<Arc<dyn CheckKind>>,
     channels: Vec<(String, Channel)>,
     definitions: Vec<Definition>,
+    maintenances: Vec<Maintenance>,
     resolver: Box<Resolver>,
     linker: Box<Linker>,
     settings: Settings,
@@ -46,6 +48,7 @@ impl Builder {
             kinds: Vec::new(),
             channels: Vec::new(),
             definitions: Vec::new(),
+            maintenances: Vec::new(),
             resolver: Box::new(|monitor| Ok(monitor.definition.config.clone())),
             linker: Box::new(|_| Vec::new()),
             settings: Settings::default(),
@@ -90,6 +93,13 @@ impl Builder {
     #[must_use]
     pub fn links(mut self, linker: impl Fn(&Notification) -> Vec<Link> + Send + Sync + 'static) -> Self {
         self.linker = Box::new(linker);
+        self
+    }
+
+    /// Adds a maintenance: see [`Handle::replace_maintenances`](super::Handle::replace_maintenances).
+    #[must_use]
+    pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
+        self.maintenances.push(maintenance);
         self
     }
 
@@ -190,6 +200,7 @@ impl Builder {
                 return Err(Error::config("notifier", format!("two channels are named \"{name}\"")));
             }
         }
+        settings::maintenances(&self.maintenances)?;
         for definition in &self.definitions {
             examine(definition, &self.kinds, &channels)?;
         }
@@ -204,6 +215,7 @@ impl Builder {
             mail: watch::Sender::new(()),
             dropped: Mutex::default(),
             handed_over: Mutex::default(),
+            maintenances: watch::channel(Arc::new(self.maintenances)).0,
             complaints: Complaints::default(),
         };
         let channels = watch::Sender::new(Arc::new(channels));

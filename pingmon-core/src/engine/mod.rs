@@ -5,6 +5,7 @@
 //! finished runs in batches and tells the scheduler; the **dispatcher** carries the notices that the runs called for; the
 //! **janitor** tidies. Each is one task of the engine's own set, and all have ended when [`Engine::run`] returns.
 
+mod announcing;
 mod backoff;
 mod builder;
 mod claimer;
@@ -40,8 +41,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::{builder::Builder, settings::MAX_CONCURRENCY};
 use self::{
+    announcing::Maintenances,
     claimer::Claimer,
     clock::StoreClock,
     complaints::Complaints,
@@ -51,10 +52,12 @@ use self::{
     settings::Settings,
     vitals::{Gauges, Vitals},
 };
+pub use self::{builder::Builder, settings::MAX_CONCURRENCY};
 use crate::{
     channel::Channel,
     error::{Error, Result},
     id::MonitorId,
+    maintenance::Maintenance,
     monitor::Definition,
     store::Store,
 };
@@ -69,6 +72,7 @@ struct Shared {
     gauges: Gauges,
     /// Wakes the claimer.
     nudge: Notify,
+    maintenances: watch::Sender<Maintenances>,
     /// Changes when deliveries were written.
     mail: watch::Sender<()>,
     /// Monitors, with the revisions they were held with, that the scheduler dropped because the store refused their run:
@@ -136,6 +140,16 @@ impl Handle {
     /// Makes the engine look for monitors now instead of at its next poll: after adding or editing some.
     pub fn nudge(&self) {
         self.shared.nudge.notify_one();
+    }
+
+    /// Replaces the maintenances.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when one can't be meant; then the old ones stay.
+    pub fn replace_maintenances(&self, maintenances: Vec<Maintenance>) -> Result<()> {
+        settings::maintenances(&maintenances)?;
+        self.shared.maintenances.send_replace(Arc::new(maintenances));
+        Ok(())
     }
 
     /// Replaces the channels. Deliveries under way end on the old ones; deliveries to a channel that is gone wait until

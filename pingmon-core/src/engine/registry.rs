@@ -39,6 +39,7 @@ pub(super) struct Watched {
     pub(super) timeout: Duration,
     pub(super) policy: Policy,
     pub(super) audience: Audience,
+    pub(super) depends_on: Vec<String>,
     /// Which kind it is of, as an index that limits per kind are counted by.
     pub(super) kind: usize,
     /// The check, or why it couldn't be built: then each run says so.
@@ -102,6 +103,7 @@ impl Registry {
             timeout: definition.timeout.0,
             policy: definition.policy,
             audience,
+            depends_on: definition.depends_on,
             kind: kind.unwrap_or_default(),
             check,
         };

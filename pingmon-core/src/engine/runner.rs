@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Shared,
+    announcing::{self, Announcement},
     lease::Lease,
     plan,
     registry::{Held, Watched},
@@ -13,7 +14,8 @@ use crate::{
     check::CheckContext,
     id::{MonitorId, SessionId},
     incident::{self, Health, Judged, Witness},
-    outcome::Outcome,
+    maintenance,
+    outcome::{Outcome, Status},
     store::claims::{Completion, GapReason},
     time::Timestamp,
 };
@@ -57,7 +59,7 @@ pub(super) async fn run(shared: Arc<Shared>, job: Job) -> Ended {
     }
     let started_at = shared.clock.now();
     let outcome = probe(&job, started_at).await;
-    let completion = conclude(job, started_at, outcome, shared.clock.now(), &shared);
+    let completion = conclude(job, started_at, outcome, shared.clock.now(), &shared).await;
     Ended { session, monitor, kind, completion: Some(completion) }
 }
 
@@ -75,11 +77,18 @@ async fn probe(job: &Job, started_at: Timestamp) -> Outcome {
     }
 }
 
-fn conclude(job: Job, started_at: Timestamp, outcome: Outcome, now: Timestamp, shared: &Shared) -> Completion {
+async fn conclude(job: Job, started_at: Timestamp, outcome: Outcome, now: Timestamp, shared: &Shared) -> Completion {
     let Job { lease, watched, health, slot, hole } = job;
     let judged = Judged { monitor: watched.id, slot, status: outcome.status, at: now };
     let witness = Witness::new(lease.session, &*shared.settings.host);
-    let (after, transitions) = incident::advance_confirmed(&health, judged, &watched.policy, &witness, lease.workers);
+    let advanced = incident::advance_confirmed(&health, judged, &watched.policy, &witness, lease.workers);
+    let worked_on = announcing::maintenance(shared, &watched, now);
+    let Announcement { health: after, transitions, announced, affected, again } =
+        announcing::announce(shared, &watched, &health, advanced, worked_on.as_deref(), now).await;
+    let outcome = match worked_on {
+        Some(name) if outcome.status != Status::Up => outcome.evidence(maintenance::EVIDENCE, name),
+        _ => outcome,
+    };
     let retry = watched.policy.retry_every.filter(|_| after.is_unconfirmed(&watched.policy)).map(|every| every.0);
     let plan = plan::next(plan::Done {
         schedule: &watched.schedule,
@@ -88,14 +97,16 @@ fn conclude(job: Job, started_at: Timestamp, outcome: Outcome, now: Timestamp, s
         started_at,
         first: health.status.is_none(),
         // Another worker is to see it at once.
-        retry: if after.second_opinion { Some(Duration::ZERO) } else { retry },
+        retry: if after.second_opinion { Some(Duration::ZERO) } else { again.or(retry) },
         now,
         reason: hole,
     });
     let expiry = shared.settings.expiry;
-    let mut deliveries = watched.audience.notices(&watched.subject, &transitions, Some(&outcome), expiry);
+    let mut deliveries = watched.audience.notices(&watched.subject, &announced, Some(&outcome), expiry);
     for delivery in &mut deliveries {
-        delivery.notification.confirmed_by = after.witnesses.iter().map(|witness| witness.host.clone()).collect();
+        let notification = &mut delivery.notification;
+        notification.confirmed_by = after.witnesses.iter().map(|witness| witness.host.clone()).collect();
+        notification.affected.clone_from(&affected);
     }
     Completion {
         monitor: watched.id,

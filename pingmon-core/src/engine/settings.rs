@@ -4,6 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use crate::{
     error::{Error, Result},
+    maintenance::{MAX_MAINTENANCES, Maintenance},
     notification::DEFAULT_EXPIRY,
     time::Span,
 };
@@ -71,6 +72,18 @@ impl Settings {
         span("expiry", self.expiry, Duration::from_secs(60), Duration::from_secs(31 * 86_400))?;
         span("grace", self.grace, Duration::ZERO, ten_minutes)
     }
+}
+
+/// Refuses maintenances that can't be meant, or too many.
+pub(super) fn maintenances(maintenances: &[Maintenance]) -> Result<()> {
+    if maintenances.len() > MAX_MAINTENANCES {
+        let count = maintenances.len();
+        return Err(Error::config(
+            "maintenance",
+            format!("{count} of them are more than {MAX_MAINTENANCES}; join some"),
+        ));
+    }
+    maintenances.iter().try_for_each(Maintenance::validate)
 }
 
 fn count(field: &str, count: usize) -> Result<()> {

@@ -122,6 +122,7 @@ impl Step<'_> {
             announced_at: at,
             sequence: 1,
             acknowledged: false,
+            held: false,
         };
         *self.health.slot_of(about) = Some(incident);
         let hold = self.note_change();
@@ -214,7 +215,7 @@ fn reached(streak: Streak, threshold: Threshold, now: Timestamp) -> bool {
 }
 
 impl Health {
-    fn slot_of(&mut self, about: About) -> &mut Option<Open> {
+    pub(super) fn slot_of(&mut self, about: About) -> &mut Option<Open> {
         match about {
             About::Target => &mut self.target,
             About::Monitoring => &mut self.monitoring,

@@ -6,6 +6,7 @@
 //! counts as failure nor interrupts one: it freezes the streaks.
 
 mod advance;
+mod holding;
 mod opinion;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     advance::{advance, close},
+    holding::{Cause, Parent, announced, cause, defer},
     opinion::{Witness, advance_confirmed},
 };
 use crate::{
@@ -189,6 +191,9 @@ pub struct Open {
     /// Whether somebody has said to see to it: then nobody is reminded of it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub acknowledged: bool,
+    /// Whether nobody has been told of it yet, see [`Health::held_because`].
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub held: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
@@ -238,6 +243,12 @@ pub struct Health {
     /// Whether the incident would open if another worker saw the failure too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub second_opinion: bool,
+    /// Why nobody has been told of what is open: "maintenance \"deploy\"", "db is down".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_because: Option<String>,
+    /// Since when an incident waits for a look at what its monitor depends on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deferred_since: Option<Timestamp>,
 }
 
 /// One judged run, as the state machine sees it.
@@ -309,6 +320,11 @@ pub struct Transition {
 }
 
 impl Transition {
+    /// Whether an incident about the target opened.
+    pub fn opens_target(&self) -> bool {
+        self.event == Event::Opened && self.about == About::Target
+    }
+
     /// The incident's row after this change, with the message of the run that made it.
     pub fn to_incident(&self, monitor: MonitorId, message: &str) -> Incident {
         Incident {

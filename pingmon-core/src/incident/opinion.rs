@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Event, Health, Judged, Transition, advance};
+use super::{Health, Judged, Transition, advance};
 use crate::{id::SessionId, outcome::Status, policy::Policy};
 
 /// A worker that saw a failure.
@@ -46,12 +46,11 @@ pub fn advance_confirmed(
     if fails && is_new && health.target.is_none() {
         after.witnesses.push(witness.clone());
     }
-    let opens = |change: &Transition| change.event == Event::Opened && change.about == About::Target;
     let needed = workers.min(policy.confirm_by as usize);
     let nobody_else_could = health.second_opinion && !is_new;
     if after.witnesses.len() < needed
         && !nobody_else_could
-        && let Some(opened) = transitions.iter().position(opens)
+        && let Some(opened) = transitions.iter().position(Transition::opens_target)
     {
         transitions.remove(opened);
         after.target = None;
@@ -66,7 +65,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{id::MonitorId, time::Timestamp};
+    use crate::{
+        id::MonitorId,
+        incident::{About, Event},
+        time::Timestamp,
+    };
     use Status::{Down, Unknown, Up};
 
     /// Which worker ran, of how many, and its verdict.

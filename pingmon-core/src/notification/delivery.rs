@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Notification, Receipt, Subject};
+use super::{Affected, Notification, Receipt, Subject};
 use crate::{
     id::{DeliveryId, IncidentId},
     incident::{Event, Transition},
@@ -126,7 +126,7 @@ pub fn announce(
     outcome: Option<&Outcome>,
     expiry: Duration,
 ) -> Vec<Delivery> {
-    let announced = transitions.iter().filter(|transition| transition.event != Event::Eased);
+    let announced = transitions.iter().filter(|change| change.event != Event::Eased && !change.incident.held);
     announced.flat_map(|transition| notices(subject, channels, *transition, outcome, expiry)).collect()
 }
 
@@ -152,6 +152,7 @@ pub(super) fn notices<'c>(
             incident,
             outcome: outcome.cloned(),
             confirmed_by: Vec::new(),
+            affected: Affected::default(),
             also: Vec::new(),
             links: Vec::new(),
             opening: None,

@@ -78,7 +78,8 @@ impl Audience {
         expiry: Duration,
     ) -> Vec<Delivery> {
         let mut deliveries = announce(subject, &self.notify, transitions, outcome, expiry);
-        for transition in transitions.iter().filter(|_| !self.escalation.is_empty()) {
+        let announced = transitions.iter().filter(|change| !change.incident.held && !self.escalation.is_empty());
+        for transition in announced {
             match transition.event {
                 Event::Opened => deliveries.extend(self.escalate(subject, *transition, outcome, expiry)),
                 Event::Resolved => {

@@ -70,7 +70,10 @@ pub struct Notification {
     /// Who saw the failure, by host, when more than one worker had to; empty otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confirmed_by: Vec<String>,
-    /// What else is announced with it: what its channel groups with it, or what depends on its monitor and fails too.
+    /// What depends on its monitor, when it opens.
+    #[serde(default, skip_serializing_if = "Affected::is_empty")]
+    pub affected: Affected,
+    /// What else is announced with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<Companion>,
     /// Where more is to be seen and done: the monitor's page, acknowledging.
@@ -83,6 +86,28 @@ pub struct Notification {
     /// What the channel answered to the first notice of this incident: tells it which message to update or to answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
+}
+
+/// The monitors that depend on one, straight or through others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Affected {
+    /// How many.
+    pub count: u64,
+    /// Their names, as many as were asked for, in their order.
+    pub names: Vec<String>,
+}
+
+impl Affected {
+    /// So many monitors, some of them by name.
+    pub const fn new(count: u64, names: Vec<String>) -> Self {
+        Self { count, names }
+    }
+
+    /// Whether nothing depends on it.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
 }
 
 /// Another incident that is announced in the same notice.

@@ -7,6 +7,7 @@ use crate::{
     id::MonitorId,
     incident::Health,
     monitor::{Definition, Monitor, Origin, State},
+    notification::Affected,
     time::Timestamp,
 };
 
@@ -133,6 +134,26 @@ pub trait Catalog: Send + Sync {
     /// # Errors
     /// `NotFound` when there is none; store errors.
     async fn monitor(&self, id: MonitorId) -> Result<Overview>;
+
+    /// The monitors of these names that aren't retired, by name.
+    ///
+    /// # Errors
+    /// Store errors.
+    async fn named(&self, names: &[String]) -> Result<Vec<Overview>>;
+
+    /// Makes active monitors due at once that would be due later: they get a new revision and lose their owner, so that
+    /// whoever claims them next runs them. A pending slot that has passed stays as it is.
+    ///
+    /// # Errors
+    /// Store errors.
+    async fn hasten(&self, monitors: &[MonitorId]) -> Result<()>;
+
+    /// The active monitors that depend on the one of that name, straight or through others: how many, and the names of the
+    /// first `limit`.
+    ///
+    /// # Errors
+    /// Store errors.
+    async fn dependents(&self, name: &str, limit: usize) -> Result<Affected>;
 
     /// Monitors that aren't retired, by name (in the order of its UTF-8 bytes), at most `limit` after the name `after`.
     ///

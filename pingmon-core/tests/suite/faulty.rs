@@ -16,7 +16,7 @@ use pingmon_core::{
     id::{DeliveryId, IncidentId, MonitorId, SessionId},
     incident::Incident,
     monitor::{Definition, Origin, State},
-    notification::Delivery,
+    notification::{Affected, Delivery},
     store::{
         Store,
         catalog::{Catalog, Overview, Put},
@@ -75,6 +75,18 @@ impl Catalog for Faulty {
 
     async fn monitor(&self, id: MonitorId) -> Result<Overview> {
         self.answer(self.reach()?.monitor(id).await)
+    }
+
+    async fn named(&self, names: &[String]) -> Result<Vec<Overview>> {
+        self.answer(self.reach()?.named(names).await)
+    }
+
+    async fn hasten(&self, monitors: &[MonitorId]) -> Result<()> {
+        self.answer(self.reach()?.hasten(monitors).await)
+    }
+
+    async fn dependents(&self, name: &str, limit: usize) -> Result<Affected> {
+        self.answer(self.reach()?.dependents(name, limit).await)
     }
 
     async fn monitors(&self, after: Option<&str>, limit: usize) -> Result<Vec<Overview>> {

@@ -9,6 +9,7 @@
 mod engine;
 mod faults;
 mod faulty;
+mod holding;
 mod notices;
 mod opinions;
 mod pacing;

@@ -11,7 +11,7 @@ use pingmon_core::{
     id::MonitorId,
     incident::{Closed, Health},
     monitor::{self, Definition, Monitor, Origin, State},
-    notification::{Audience, DEFAULT_EXPIRY, Subject},
+    notification::{Affected, Audience, DEFAULT_EXPIRY, Subject},
     schedule::Phase,
     store::{
         catalog::{Catalog, Change, Overview, Put},
@@ -73,6 +73,30 @@ impl Catalog for MemoryStore {
         self.transact(|tables, _| tables.watched.get(&id).map(overview).ok_or_else(|| unknown(id)))
     }
 
+    async fn named(&self, names: &[String]) -> Result<Vec<Overview>> {
+        let names: BTreeSet<_> = names.iter().collect();
+        Ok(self.transact(|tables, _| {
+            let ids = names.into_iter().filter_map(|name| tables.names.get(name));
+            ids.filter_map(|id| tables.watched.get(id)).map(overview).collect()
+        }))
+    }
+
+    async fn hasten(&self, monitors: &[MonitorId]) -> Result<()> {
+        self.transact(|tables, now| {
+            for id in monitors {
+                tables.change(*id, |watched| watched.hasten(now));
+            }
+        });
+        Ok(())
+    }
+
+    async fn dependents(&self, name: &str, limit: usize) -> Result<Affected> {
+        Ok(self.transact(|tables, _| {
+            let below = tables.below(name);
+            Affected::new(below.len() as u64, below.into_iter().take(limit).map(str::to_owned).collect())
+        }))
+    }
+
     async fn monitors(&self, after: Option<&str>, limit: usize) -> Result<Vec<Overview>> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         Ok(self.transact(|tables, _| {
@@ -104,6 +128,21 @@ impl Tables {
             Put::new(id, name, change)
         };
         definitions.into_iter().map(&mut put_one).collect()
+    }
+
+    /// The names of the active monitors that depend on that one, straight or through others.
+    fn below(&self, name: &str) -> BTreeSet<&str> {
+        let mut below = BTreeSet::new();
+        let mut parents = vec![name];
+        while let Some(parent) = parents.pop() {
+            for Monitor { definition, state, .. } in self.watched.values().map(|watched| &watched.monitor) {
+                let depends = *state == State::Active && definition.depends_on.iter().any(|on| on == parent);
+                if depends && definition.name != name && below.insert(definition.name.as_str()) {
+                    parents.push(&definition.name);
+                }
+            }
+        }
+        below
     }
 
     fn add(&mut self, definition: Definition, slot: Timestamp) -> MonitorId {
@@ -177,6 +216,14 @@ impl Watched {
         self.monitor.definition = definition;
         self.set_state(self.monitor.state);
         Change::Changed
+    }
+
+    fn hasten(&mut self, now: Timestamp) {
+        if self.monitor.state == State::Active && self.slot > now {
+            self.monitor.revision += 1;
+            self.owner = None;
+            self.slot = now;
+        }
     }
 
     /// A new revision in that state, which nobody owns.

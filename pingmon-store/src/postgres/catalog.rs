@@ -9,7 +9,7 @@ use pingmon_core::{
     id::{IncidentId, MonitorId},
     incident::Closed,
     monitor::{self, Definition, Origin, State},
-    notification::{Audience, DEFAULT_EXPIRY, Subject},
+    notification::{Affected, Audience, DEFAULT_EXPIRY, Subject},
     schedule::Phase,
     store::{
         catalog::{Adoption, Catalog, Change, Overview, Put},
@@ -112,6 +112,40 @@ impl Catalog for PgStore {
         read.await
     }
 
+    async fn named(&self, names: &[String]) -> Result<Vec<Overview>> {
+        let names = names.to_vec();
+        let named = self.read("read monitors by name", move |mut tx| {
+            Box::pin(async move {
+                let rows: Vec<MonitorRow> = tx.rows(NAMED).bind(names).fetch_all(tx.conn()).await?;
+                Ok(readable(rows, MonitorRow::overview).0)
+            })
+        });
+        named.await
+    }
+
+    async fn hasten(&self, monitors: &[MonitorId]) -> Result<()> {
+        let monitors = uuids(monitors);
+        let hastened = self.write("make monitors due at once", move |mut tx| {
+            Box::pin(async move {
+                tx.query(HASTEN).bind(monitors).execute(tx.conn()).await?;
+                Ok(())
+            })
+        });
+        hastened.await
+    }
+
+    async fn dependents(&self, name: &str, limit: usize) -> Result<Affected> {
+        let name = name.to_owned();
+        let dependents = self.read("look for what depends on a monitor", move |mut tx| {
+            Box::pin(async move {
+                let query = tx.rows::<(i64, Vec<String>)>(DEPENDENTS).bind(name).bind(row_limit(limit));
+                let (count, names) = query.fetch_one(tx.conn()).await?;
+                Ok(Affected::new(count.unsigned_abs(), names))
+            })
+        });
+        dependents.await
+    }
+
     async fn monitors(&self, after: Option<&str>, limit: usize) -> Result<Vec<Overview>> {
         let after = after.unwrap_or_default().to_owned();
         self.read("list monitors", move |mut tx| Box::pin(async move { list(&mut tx, after, limit).await })).await
@@ -133,6 +167,23 @@ macro_rules! select {
 }
 
 const FIND: &str = select!("WHERE m.id = $1");
+const NAMED: &str = select!("WHERE m.name = ANY($1) AND m.state <> 'retired' ORDER BY m.name");
+// In the order in which all lock them.
+const HASTEN: &str = "WITH late AS MATERIALIZED (
+        SELECT monitor FROM {schema}.schedule WHERE monitor = ANY($1) AND active ORDER BY monitor FOR UPDATE)
+    UPDATE {schema}.schedule s SET revision = s.revision + 1, owner = NULL, slot = {schema}.clock()
+    FROM late WHERE s.monitor = late.monitor AND s.slot > {schema}.clock()";
+// Step by step along the index of what monitors depend on.
+const DEPENDENTS: &str = "WITH RECURSIVE below (name) AS (
+        SELECT m.name FROM {schema}.monitors m
+        WHERE (m.definition -> 'depends_on') IS NOT NULL
+            AND (m.definition -> 'depends_on')::jsonb @> to_jsonb($1::text) AND m.state = 'active'
+        UNION SELECT m.name FROM below JOIN {schema}.monitors m
+            ON (m.definition -> 'depends_on') IS NOT NULL
+            AND (m.definition -> 'depends_on')::jsonb @> to_jsonb(below.name) AND m.state = 'active'),
+    others AS (SELECT name FROM below WHERE name <> $1)
+    SELECT (SELECT count(*) FROM others),
+        coalesce((SELECT array_agg(name ORDER BY name) FROM (SELECT name FROM others ORDER BY name LIMIT $2) AS f), '{}')";
 const LIST: &str = select!("WHERE m.name > $1 AND m.state <> 'retired' ORDER BY m.name LIMIT $2");
 // Its past goes first, its schedule row with it: nobody writes of it while that is locked. Of results there may be too
 // many for one transaction: they can't be read from now on, and `retention` removes them.

@@ -26,7 +26,7 @@ struct Migration {
 }
 
 /// All migrations by version.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         version: 1,
         name: "initial",
@@ -38,6 +38,12 @@ const MIGRATIONS: [Migration; 2] = [
         name: "delivery",
         oldest: 1,
         sql: include_str!("../../migrations/postgres/0002_delivery.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "dependencies",
+        oldest: 1,
+        sql: include_str!("../../migrations/postgres/0003_dependencies.sql"),
     },
 ];
 /// The version of the tables that this program knows.

@@ -8,7 +8,7 @@ use pingmon_core::{
     id::{IncidentId, MonitorId},
     incident::Closed,
     monitor::{self, Definition, Origin, State},
-    notification::{Audience, DEFAULT_EXPIRY, Subject},
+    notification::{Affected, Audience, DEFAULT_EXPIRY, Subject},
     schedule::Phase,
     store::{
         catalog::{Catalog, Change, Overview, Put},
@@ -26,7 +26,10 @@ use super::{
     outbox::{self, DeliveryRow},
     rows::{MonitorRow, health_to, limit as row_limit},
 };
-use crate::{codec::instant, error};
+use crate::{
+    codec::{instant, to_json},
+    error,
+};
 
 #[async_trait]
 impl Catalog for SqliteStore {
@@ -80,6 +83,42 @@ impl Catalog for SqliteStore {
         read.await
     }
 
+    async fn named(&self, names: &[String]) -> Result<Vec<Overview>> {
+        let names = names.to_vec();
+        let named = self.read("read monitors by name", move |conn| {
+            Box::pin(async move {
+                let names = to_json("list of names", &names)?;
+                let rows = sqlx::query_as::<_, MonitorRow>(NAMED).bind(names).fetch_all(conn).await?;
+                rows.iter().map(MonitorRow::overview).collect()
+            })
+        });
+        named.await
+    }
+
+    async fn hasten(&self, monitors: &[MonitorId]) -> Result<()> {
+        let monitors: Vec<_> = monitors.iter().map(|monitor| *monitor.as_uuid()).collect();
+        let hastened = self.write("make monitors due at once", move |conn, now| {
+            Box::pin(async move {
+                for monitor in monitors {
+                    sqlx::query(HASTEN).bind(monitor).bind(now.as_micros()).execute(&mut *conn).await?;
+                }
+                Ok(())
+            })
+        });
+        hastened.await
+    }
+
+    async fn dependents(&self, name: &str, limit: usize) -> Result<Affected> {
+        let name = name.to_owned();
+        let dependents = self.read("look for what depends on a monitor", move |conn| {
+            Box::pin(async move {
+                let names: Vec<String> = sqlx::query_scalar(DEPENDENTS).bind(name).fetch_all(conn).await?;
+                Ok(Affected::new(names.len() as u64, names.into_iter().take(limit).collect()))
+            })
+        });
+        dependents.await
+    }
+
     async fn monitors(&self, after: Option<&str>, limit: usize) -> Result<Vec<Overview>> {
         let after = after.unwrap_or_default().to_owned();
         let list = self.read("list monitors", move |conn| {
@@ -103,6 +142,19 @@ macro_rules! select {
 }
 
 const FIND: &str = select!("WHERE m.id = ?1");
+const NAMED: &str =
+    select!("WHERE m.name IN (SELECT value FROM json_each(?1)) AND m.state <> 'retired' ORDER BY m.name");
+const HASTEN: &str = "UPDATE pingmon_schedule SET revision = revision + 1, owner = NULL, slot = ?2
+    WHERE monitor = ?1 AND active AND slot > ?2";
+// The condition repeats that of the index, in which stands only what depends on something.
+const DEPENDENTS: &str = "WITH RECURSIVE links (child, parent) AS MATERIALIZED (
+        SELECT m.name, parent.value
+        FROM pingmon_monitors m INDEXED BY pingmon_monitors_depending, json_each(m.definition, '$.depends_on') AS parent
+        WHERE json_type(m.definition, '$.depends_on') IS NOT NULL AND m.state = 'active'),
+    below (name) AS (
+        SELECT child FROM links WHERE parent = ?1
+        UNION SELECT child FROM below JOIN links ON links.parent = below.name)
+    SELECT name FROM below WHERE name <> ?1 ORDER BY name";
 const LIST: &str = select!("WHERE m.name > ?1 AND m.state <> 'retired' ORDER BY m.name LIMIT ?2");
 // Its past goes with it: what refers to a monitor is deleted on cascade.
 const DELETE: &str = "DELETE FROM pingmon_monitors WHERE id = ?";

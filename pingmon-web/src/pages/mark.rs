@@ -53,6 +53,15 @@ pub(super) fn note(overview: &Overview, now: Timestamp) -> Option<String> {
     if now > overview.slot + timeout + GRACE {
         return Some(format!("overdue for {}", wording::span(now.since(overview.slot))));
     }
+    if let Some(reason) = &overview.health.held_because {
+        return Some(format!("nobody is told: {reason}"));
+    }
+    if overview.health.deferred_since.is_some() {
+        return Some("looking at what it depends on".into());
+    }
+    if overview.health.second_opinion {
+        return Some("another worker is to see it".into());
+    }
     match (overview.health.status?, overview.health.target.is_some()) {
         (Status::Up, true) => Some("recovering".into()),
         (Status::Degraded | Status::Down, false) => {
@@ -98,6 +107,13 @@ mod tests {
             assert_eq!(Mark::of_monitor(&overview).word, word);
             assert_eq!(note(&overview, NOW).as_deref(), expected, "{statuses:?}");
         }
+    }
+
+    #[test]
+    fn the_note_tells_why_nobody_is_told() {
+        let mut overview = after(&[Status::Up, Status::Down, Status::Down]);
+        overview.health.held_because = Some("maintenance \"deploy\"".to_owned());
+        assert_eq!(note(&overview, NOW).as_deref(), Some("nobody is told: maintenance \"deploy\""));
     }
 
     #[test]

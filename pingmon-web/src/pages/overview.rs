@@ -7,6 +7,7 @@ use pingmon_core::{
     engine::vitals::Vitals,
     id::MonitorId,
     incident::{About, Incident},
+    maintenance::EVIDENCE as MAINTENANCE,
     monitor,
     outcome::Status,
     store::{catalog::Overview, claims::Session, history::Record, incidents::IncidentFilter},
@@ -217,9 +218,11 @@ impl MonitorRow {
     }
 }
 
-/// The share of runs that found the target working, of those that could judge it.
+/// The share of runs that found the target working, of those that could judge it. What went wrong during maintenance
+/// doesn't count.
 pub(super) fn share_up(records: &[Record]) -> Option<String> {
-    let of = |status| records.iter().filter(|record| record.outcome.status == status).count();
+    let counts = |record: &&Record| !record.outcome.evidence.contains_key(MAINTENANCE);
+    let of = |status| records.iter().filter(counts).filter(|record| record.outcome.status == status).count();
     let working = of(Status::Up) + of(Status::Degraded);
     wording::percent(working, working + of(Status::Down))
 }

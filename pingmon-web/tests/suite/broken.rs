@@ -8,7 +8,7 @@ use pingmon_core::{
     id::{DeliveryId, IncidentId, MonitorId, SessionId},
     incident::Incident,
     monitor::{Definition, Origin, State},
-    notification::Delivery,
+    notification::{Affected, Delivery},
     store::{
         catalog::{Catalog, Overview, Put},
         claims::{Claim, Claims, Completion, Gap, Renewal, Session, SessionInfo, Skip, Verdict},
@@ -51,6 +51,15 @@ impl Catalog for Broken {
         self.answer().await
     }
     async fn monitor(&self, _: MonitorId) -> Result<Overview> {
+        self.answer().await
+    }
+    async fn named(&self, _: &[String]) -> Result<Vec<Overview>> {
+        self.answer().await
+    }
+    async fn hasten(&self, _: &[MonitorId]) -> Result<()> {
+        self.answer().await
+    }
+    async fn dependents(&self, _: &str, _: usize) -> Result<Affected> {
         self.answer().await
     }
     async fn monitors(&self, _: Option<&str>, _: usize) -> Result<Vec<Overview>> {

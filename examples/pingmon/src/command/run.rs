@@ -100,6 +100,9 @@ fn engine(config: &Config, signer: Option<Signer>, store: Arc<dyn Store>) -> Cor
     for (kind, limit) in &worker.kinds {
         builder = builder.concurrency_of(kind, limit.get().into());
     }
+    for work in &config.maintenances {
+        builder = builder.maintenance(work.clone());
+    }
     for (name, channel) in &config.notifiers {
         builder = builder.channel(name, channel.clone());
     }
@@ -259,6 +262,9 @@ impl Running {
                 error!(error = error.chain(), "kept the old monitors, the store failed; reload again");
                 return;
             }
+        }
+        if let Err(error) = self.handle.replace_maintenances(config.maintenances) {
+            error!(error = error.chain(), "kept the old maintenances");
         }
         self.handle.replace_channels(config.notifiers.into_iter().collect());
         self.handle.nudge();

@@ -73,6 +73,7 @@ pub(super) fn definition(
         .notify(monitor.notify.unwrap_or_else(everyone))
         .escalation(escalation)
         .origin(Origin::new(Origin::FILE));
+    definition.depends_on = monitor.depends_on;
     definition.labels = monitor.labels;
     definition.validate()?;
     definition.name = monitor.name;

@@ -14,6 +14,8 @@ use pingmon_web::Signer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::maintenance::Work;
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The config file of pingmon.
@@ -50,6 +52,9 @@ pub(crate) struct File {
     /// What is watched. Each has exactly one table that names its check kind.
     #[serde(default)]
     monitor: Vec<Monitor>,
+    /// When monitors are worked on.
+    #[serde(default)]
+    maintenance: Vec<Work>,
 }
 
 /// Where results, incidents and notices are kept.
@@ -270,6 +275,9 @@ pub(crate) struct Monitor {
     pub(crate) notify: Option<Vec<String>>,
     /// The name of an escalation: who else is told of an incident that goes on.
     pub(crate) escalation: Option<String>,
+    /// Names of monitors without which this one can't be well, at most 32: while one of them is down, nobody is told of
+    /// this one.
+    pub(crate) depends_on: Vec<String>,
     /// Free keys and values to group and route by; at most 32.
     pub(crate) labels: BTreeMap<String, String>,
 }
@@ -285,6 +293,7 @@ impl Default for Monitor {
             timeout: None,
             notify: None,
             escalation: None,
+            depends_on: Vec::new(),
             labels: BTreeMap::new(),
         }
     }

@@ -3,12 +3,14 @@
 //! Syntax first (`document`), then references (`env`), then structure by the schema (`schema`, `structure`), then
 //! meaning (`validate`). Later steps look at what earlier ones left standing, so that each flaw is said once.
 
+mod circle;
 mod definition;
 mod document;
 mod env;
 mod file;
 mod finding;
 mod locate;
+mod maintenance;
 mod own;
 mod path;
 pub(crate) mod quickstart;
@@ -27,6 +29,7 @@ use pingmon_core::{
     dial::DialPolicy,
     engine::guard::Guarded,
     error::{Error, Result},
+    maintenance::Maintenance,
     monitor::Definition,
 };
 use serde_json::Value;
@@ -53,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) notifiers: BTreeMap<String, Channel>,
     /// The monitors in the order of the file.
     pub(crate) monitors: Vec<Planned>,
+    /// When monitors are worked on.
+    pub(crate) maintenances: Vec<Maintenance>,
 }
 
 impl Config {
@@ -107,12 +112,13 @@ pub(crate) fn load(source: &Source, kinds: impl Fn(&DialPolicy) -> Result<Kinds>
     prune(&mut config, &findings);
 
     match validate::read(&config, &references, &kinds, &mut findings) {
-        Some((settings, notifiers, monitors)) if findings.is_empty() => Ok(Config {
+        Some((settings, notifiers, monitors, maintenances)) if findings.is_empty() => Ok(Config {
             environment: source.environment.clone(),
             settings,
             checks: kinds.checks.into_values().collect(),
             notifiers,
             monitors,
+            maintenances,
         }),
         _ => Err(Document::parse(&source.name, &source.text)?.locate(findings.list())),
     }

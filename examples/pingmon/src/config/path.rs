@@ -38,7 +38,11 @@ impl Path {
 
     /// The monitor or notifier it lies in (`monitor[1]`), or else the section (`store`).
     pub(crate) fn item(&self) -> Self {
-        let length = if matches!(self.0.first().map(String::as_str), Some("monitor" | "notifier")) { 2 } else { 1 };
+        let length = if matches!(self.0.first().map(String::as_str), Some("monitor" | "notifier" | "maintenance")) {
+            2
+        } else {
+            1
+        };
         Self(self.0.iter().take(length).cloned().collect())
     }
 

@@ -332,3 +332,48 @@ fn the_schema_accepts_what_is_read_and_refuses_what_is_not() {
         assert!(!validator.is_valid(&bad), "{bad}");
     }
 }
+
+/// Three monitors, and more lines.
+fn three(depends_on: [&str; 3], more: &str) -> String {
+    let monitor =
+        |(name, on)| format!("[[monitor]]\nname = \"{name}\"\ndepends_on = [{on}]\nweb = {{ url = \"http://x/\" }}\n");
+    ["net", "db", "shop"].into_iter().zip(depends_on).map(monitor).collect::<String>() + more
+}
+
+#[test]
+fn what_monitors_depend_on_and_when_they_are_worked_on_is_read() {
+    let work = "[[maintenance]]\nname = \"deploy\"\nmonitors = [\"shop\"]\ntimezone = \"Europe/Berlin\"\n\
+                weekly = { days = [\"sat\"], from = \"23:00\", until = \"02:00\" }\n";
+    let config = read(&three(["", "\"net\"", "\"db\""], work)).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.monitors[2].definition.depends_on, ["db"]);
+    assert_eq!(config.maintenances[0].monitors, ["shop"]);
+}
+
+#[test]
+fn a_dependency_on_nothing_or_in_a_circle_is_told() {
+    assert_eq!(
+        problems(&three(["", "\"ent\"", ""], "")),
+        ["f:7:15: monitor \"db\": depends_on[0]: no monitor is named \"ent\", did you mean \"net\"?"]
+    );
+    assert_eq!(
+        problems(&three(["\"shop\"", "\"net\"", "\"db\""], "")),
+        ["f:3:1: monitor \"net\": depends_on: goes in a circle: net -> shop -> db -> net"]
+    );
+}
+
+#[test]
+fn a_maintenance_that_can_not_be_meant_is_told_at_its_place() {
+    for (lines, expected) in [
+        ("name = \"x\"", "f:13:1: maintenance \"x\": says when by exactly one of once, weekly and cron"),
+        (
+            "name = \"x\"\nmonitors = [\"shpo\"]\ncron = { expression = \"0 3 * * *\", lasts = \"1h\" }",
+            "f:15:13: maintenance \"x\": monitors[0]: no monitor is named \"shpo\", did you mean \"shop\"?",
+        ),
+        (
+            "name = \"x\"\ncron = { expression = \"0 3 * * *\", lasts = \"60d\" }",
+            "f:15:44: maintenance \"x\": cron.lasts: 60days is out of range: more than nothing, at most 31days",
+        ),
+    ] {
+        assert_eq!(problems(&three(["", "", ""], &format!("[[maintenance]]\n{lines}\n"))), [expected]);
+    }
+}

@@ -2,7 +2,7 @@
 //! the structure left standing.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -10,6 +10,7 @@ use pingmon_core::{
     channel::{Channel, ChannelPolicy},
     check::parse_config,
     error::{Error, Result},
+    maintenance::Maintenance,
     monitor::{Definition, MAX_NAME},
     notification::Step,
     schedule::MAX_INTERVAL,
@@ -20,17 +21,19 @@ use serde_json::{Map, Value};
 
 use super::{
     Planned, Settings,
+    circle::circles,
     definition::{definition, inherit},
     env::References,
     file,
     finding::{Finding, Findings, shorten},
+    maintenance::Work,
     path::Path,
     suggest,
 };
 use crate::{kinds::Kinds, store};
 
 /// Everything that a file says.
-type Everything = (Settings, BTreeMap<String, Channel>, Vec<Planned>);
+type Everything = (Settings, BTreeMap<String, Channel>, Vec<Planned>, Vec<Maintenance>);
 
 /// What notifiers have that is a matter of how they are used.
 const CHANNEL_POLICY: [&str; 2] = ["rate", "breaker"];
@@ -48,8 +51,9 @@ pub(super) fn read(
     let settings = reader.settings(kinds);
     let notifiers = reader.notifiers(kinds);
     let monitors = reader.monitors(references, kinds);
+    let maintenances = reader.maintenances();
     *findings = reader.findings;
-    Some((settings?, notifiers, monitors))
+    Some((settings?, notifiers, monitors, maintenances))
 }
 
 /// A config under examination.
@@ -147,18 +151,33 @@ impl<'c> Reader<'c> {
         notifiers
     }
 
+    fn maintenances(&mut self) -> Vec<Maintenance> {
+        let monitors: HashSet<_> = self.names_of("monitor").into_iter().collect();
+        let (mut maintenances, mut names) = (Vec::new(), HashMap::new());
+        for (path, table) in self.items("maintenance") {
+            let named = self.name(&path, table, &mut names).is_some();
+            let table = Value::Object(table.clone());
+            self.references(&path, &table, "monitors", &monitors);
+            let work = self.exhaust(table, &path, |table| parse_config::<Work>(table)?.compile());
+            maintenances.extend(work.filter(|_| named));
+        }
+        maintenances
+    }
+
     fn monitors(&mut self, references: &References, kinds: &Kinds) -> Vec<Planned> {
-        let channels = self.channel_names();
-        let escalations = self.escalations(&channels);
+        let channels = self.names_of("notifier");
+        let [told, known] = ["notifier", "monitor"].map(|what| HashSet::from_iter(self.names_of(what)));
+        let escalations = self.escalations(&told);
         let defaults = self.defaults(&escalations);
-        let mut monitors = Vec::new();
+        let (mut monitors, mut paths) = (Vec::new(), Vec::new());
         let mut names = HashMap::new();
         for (path, own) in self.items("monitor") {
             let named = self.name(&path, own, &mut names).is_some();
             let (table, inherited) = inherit(own, &defaults);
             let interval = self.interval(&path, &table);
             let read = |table: &Value| definition(table, &inherited, interval, &channels, &escalations);
-            self.channels(&path, &table["notify"], &channels);
+            self.references(&path, &table, "notify", &told);
+            self.references(&path, &table, "depends_on", &known);
             let definition = self.exhaust(table, &path, read);
             let Some((kind, config)) = kinds.checks.values().find_map(|kind| Some((kind, own.get(&*kind.name())?)))
             else {
@@ -172,18 +191,20 @@ impl<'c> Reader<'c> {
             definition.config = references.restore(&config_path, config.clone());
             self.limits(&path, &definition);
             monitors.push(Planned { definition, enabled });
+            paths.push(path);
         }
+        self.circles(&monitors, &paths);
         monitors
     }
 
     /// The steps of each escalation, good or bad: the monitors that name a bad one have no error of their own.
-    fn escalations(&mut self, channels: &[&str]) -> BTreeMap<&'c str, Vec<Step>> {
+    fn escalations(&mut self, channels: &HashSet<&str>) -> BTreeMap<&'c str, Vec<Step>> {
         let mut escalations = BTreeMap::new();
         let mut names = HashMap::new();
         for (path, table) in self.items("escalation") {
             let Some(name) = self.name(&path, table, &mut names) else { continue };
             let steps = table.get("steps").and_then(Value::as_array).into_iter().flatten().enumerate();
-            steps.for_each(|(n, step)| self.channels(&path.to("steps").to(n), &step["notify"], channels));
+            steps.for_each(|(n, step)| self.references(&path.to("steps").to(n), step, "notify", channels));
             let read = |table: &Value| {
                 let escalation: file::Escalation = parse_config(table)?;
                 let of_all = Definition::new("unchecked", "unchecked").escalation(escalation.steps.clone());
@@ -195,6 +216,20 @@ impl<'c> Reader<'c> {
             escalations.insert(name, self.exhaust(Value::Object(table.clone()), &path, read).unwrap_or_default());
         }
         escalations
+    }
+
+    /// Refuses monitors that depend on each other in a circle.
+    fn circles(&mut self, monitors: &[Planned], paths: &[Path]) {
+        let definitions = || monitors.iter().map(|planned| &planned.definition);
+        let depends_on: Vec<_> =
+            definitions().map(|monitor| (monitor.name.as_str(), monitor.depends_on.as_slice())).collect();
+        for circle in circles(&depends_on) {
+            let at = definitions().position(|monitor| circle.first() == Some(&monitor.name.as_str()));
+            let Some(path) = at.and_then(|at| paths.get(at)) else { continue };
+            let way: Vec<_> = circle.into_iter().map(shorten).collect();
+            let message = format!("goes in a circle: {}", way.join(" -> "));
+            self.findings.add(Finding::new(path.to("depends_on"), message));
+        }
     }
 
     /// The defaults as far as they are good; what is wrong with them is said once, not for each monitor.
@@ -223,9 +258,9 @@ impl<'c> Reader<'c> {
         items.filter_map(move |(index, item)| Some((Path::new([what]).to(index), item.as_object()?)))
     }
 
-    /// The names of all notifiers, good and bad, so that a reference to a bad one is no second error.
-    fn channel_names(&self) -> Vec<&'c str> {
-        self.items("notifier").filter_map(|(_, table)| table.get("name")?.as_str()).collect()
+    /// The names of all notifiers or monitors, good and bad, so that a reference to a bad one is no second error.
+    fn names_of(&self, what: &'static str) -> Vec<&'c str> {
+        self.items(what).filter_map(|(_, table)| table.get("name")?.as_str()).collect()
     }
 
     /// The name of an item, if it has a good one that no item before it has.
@@ -249,14 +284,15 @@ impl<'c> Reader<'c> {
         Some(name)
     }
 
-    /// Refuses names of channels that there aren't.
-    fn channels(&mut self, path: &Path, notify: &Value, channels: &[&str]) {
-        let notify = notify.as_array().into_iter().flatten().enumerate();
-        for (index, name) in notify.filter_map(|(index, name)| Some((index, name.as_str()?))) {
-            if !channels.contains(&name) {
-                let hint = suggest::hint(name, channels.iter().copied());
-                let message = format!("no notifier is named \"{}\", {hint}", shorten(name));
-                self.findings.add(Finding::new(path.to("notify").to(index), message));
+    /// Looks whether what a field refers to by name is there: notifiers, or monitors.
+    fn references(&mut self, path: &Path, table: &Value, field: &str, known: &HashSet<&str>) {
+        let what = if field == "notify" { "notifier" } else { "monitor" };
+        let names = table[field].as_array().into_iter().flatten().enumerate();
+        for (index, name) in names.filter_map(|(index, name)| Some((index, name.as_str()?))) {
+            if !known.contains(name) {
+                let hint = suggest::hint(name, known.iter().copied());
+                let message = format!("no {what} is named \"{}\", {hint}", shorten(name));
+                self.findings.add(Finding::new(path.to(field).to(index), message));
             }
         }
     }

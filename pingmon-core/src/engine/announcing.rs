@@ -1,0 +1,127 @@
+//! What of a run's consequences is announced: looks up, when there is something to announce, whether the monitor is being
+//! worked on, and how those are that it depends on. The decisions are `incident`'s.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Shared, registry::Watched};
+use crate::{
+    error::Result,
+    id::MonitorId,
+    incident::{self, About, Cause, Health, Parent, Transition},
+    maintenance::Maintenance,
+    monitor::State,
+    notification::Affected,
+    time::Timestamp,
+};
+
+/// How soon a monitor is run again whose incident waits for a look at what it depends on.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// Most monitors that are listed as affected.
+const MAX_LISTED: usize = 100;
+
+/// The maintenances that an engine knows.
+pub(super) type Maintenances = Arc<Vec<Maintenance>>;
+
+/// What a run comes to.
+pub(super) struct Announcement {
+    pub(super) health: Health,
+    /// The changes of incidents.
+    pub(super) transitions: Vec<Transition>,
+    /// Those that are announced.
+    pub(super) announced: Vec<Transition>,
+    /// What depends on the monitor, when its incident opens.
+    pub(super) affected: Affected,
+    /// How soon the monitor is to be run again at the latest.
+    pub(super) again: Option<Duration>,
+}
+
+/// Works out what is announced of what a run changed.
+pub(super) async fn announce(
+    shared: &Shared,
+    watched: &Watched,
+    before: &Health,
+    (mut health, mut transitions): (Health, Vec<Transition>),
+    worked_on: Option<&str>,
+    now: Timestamp,
+) -> Announcement {
+    health.deferred_since = None;
+    let waits = health.open().any(|(_, open)| open.held);
+    if transitions.is_empty() && !waits {
+        let announced = Vec::new();
+        return Announcement { health, transitions, announced, affected: Affected::default(), again: None };
+    }
+    let mut again = None;
+    let mut held_by = worked_on.map(|name| format!("maintenance \"{name}\""));
+    if held_by.is_none() && (waits || opens(&transitions)) {
+        match cause(shared, watched, &health).await {
+            Cause::Parent(name) => held_by = Some(format!("{name} is down")),
+            Cause::Unknown(unsure) if incident::defer(before, &mut health, &mut transitions, now) => {
+                hasten(shared, &unsure).await;
+                held_by.clone_from(&before.held_because);
+                again = Some(LOOK_AGAIN);
+            }
+            Cause::Unknown(_) | Cause::Own => {}
+        }
+    }
+    let held = |about: About| held_by.clone().filter(|_| worked_on.is_some() || about == About::Target);
+    let announced = incident::announced(before, &mut health, &transitions, held, now);
+    let affected = if opens(&announced) { affected(shared, watched).await } else { Affected::default() };
+    Announcement { health, transitions, announced, affected, again }
+}
+
+fn opens(transitions: &[Transition]) -> bool {
+    transitions.iter().any(Transition::opens_target)
+}
+
+/// The maintenance that the monitor is in, if it is.
+pub(super) fn maintenance(shared: &Shared, watched: &Watched, now: Timestamp) -> Option<String> {
+    let maintenances = shared.maintenances.borrow();
+    let work = maintenances.iter().find(|work| work.until(&watched.subject, now).is_some());
+    work.map(|work| work.name.clone())
+}
+
+/// Whether the failure comes from what the monitor depends on. When the store can't tell, it is the monitor's own: better
+/// one notice too many than none.
+async fn cause(shared: &Shared, watched: &Watched, health: &Health) -> Cause {
+    let began = health.target.map(|open| open.failing_since).or(health.failing.map(|streak| streak.since));
+    let Some(began) = began.filter(|_| !watched.depends_on.is_empty()) else { return Cause::Own };
+    match parents(shared, &watched.depends_on).await {
+        Ok(parents) => incident::cause(&parents, began),
+        Err(error) => {
+            shared.store_failed("look at what a monitor depends on", &error);
+            Cause::Own
+        }
+    }
+}
+
+/// The monitors of these names that are run; a name that no monitor has holds nothing back.
+async fn parents(shared: &Shared, names: &[String]) -> Result<Vec<Parent>> {
+    let mut parents = Vec::new();
+    for overview in shared.store.named(names).await? {
+        let monitor = overview.monitor;
+        if monitor.state == State::Active {
+            let last = shared.store.records(monitor.id, None, 1).await?;
+            let looked_at = last.first().map(|record| record.started_at);
+            parents.push(Parent::new(monitor.definition.name, &overview.health, looked_at));
+        }
+    }
+    Ok(parents)
+}
+
+/// Has monitors run at once, whoever owns them.
+async fn hasten(shared: &Shared, names: &[String]) {
+    let hastened = async {
+        let overviews = shared.store.named(names).await?;
+        let monitors: Vec<MonitorId> = overviews.into_iter().map(|overview| overview.monitor.id).collect();
+        shared.store.hasten(&monitors).await
+    };
+    match hastened.await {
+        Ok(()) => shared.nudge.notify_one(),
+        Err(error) => shared.store_failed("look at once at what a monitor depends on", &error),
+    }
+}
+
+async fn affected(shared: &Shared, watched: &Watched) -> Affected {
+    let affected = shared.store.dependents(&watched.subject.name, MAX_LISTED).await;
+    affected.inspect_err(|error| shared.store_failed("look for what depends on a monitor", error)).unwrap_or_default()
+}
