@@ -9,11 +9,13 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, value::SeqAccessDeserializer},
 };
+use serde_json::{Map, Value};
 
 use super::{
     auth::config::{Authorization, Login, OAuth2},
     expect::config::Expect,
     request::body::Body,
+    steps::config::Step,
     transport::config::{Family, HttpVersion, Tls},
 };
 
@@ -22,8 +24,8 @@ pub(super) const MAX_REDIRECTS: usize = 20;
 /// Most of an answer's body that may be asked for, in bytes after decompression.
 pub(super) const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// One request over a connection of its own, and what its answer has to be. In `url`, `query`, `headers` and `body`,
-/// `{{request_id}}` stands for an identifier that is new with each run.
+/// One request over a connection of its own, and what its answer has to be; or several in `steps`. In `url`, `query`,
+/// `headers`, `bearer` and `body`, `{{request_id}}` stands for an identifier that is new with each run.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "http")]
@@ -94,6 +96,12 @@ pub(super) struct Config {
     #[serde(default = "max_body")]
     #[schemars(range(max = 16_777_216))]
     pub(super) max_body: usize,
+    /// Requests that are sent one after the other instead of one, at most 20: a flow. Its `url`s are relative to the
+    /// monitor's; `method`, `query`, `body` and `expect` belong to the steps, but for `expect.latency`, which is then
+    /// about all of them together. A step that fails ends the flow, but for the steps that run `always`.
+    #[serde(default)]
+    #[schemars(with = "Vec<Step>", length(max = 20))]
+    pub(super) steps: Vec<Map<String, Value>>,
 }
 
 fn get() -> String {

@@ -14,7 +14,7 @@ const MAX_COOKIES: usize = 50;
 const MAX_COOKIE: usize = 4_096;
 
 /// The cookies so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Jar {
     now: Timestamp,
     cookies: Vec<Cookie>,
@@ -48,6 +48,11 @@ impl Jar {
                 self.cookies.push(cookie);
             }
         }
+    }
+
+    /// The value of the cookie of that name which was set last, for whatever place.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.cookies.iter().rfind(|cookie| cookie.name == name).map(|cookie| cookie.value.as_str())
     }
 
     /// What is to be sent to `url`: those for the longest paths first.

@@ -6,7 +6,7 @@ use pingmon_core::outcome::Outcome;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{answer::Answer, document::Document, redact::Redactor, request::redacted, run::Run};
+use super::{answer::Answer, document::Document, redact::Redactor, request::url::redacted, run::Run};
 
 /// Most of a body that is kept, in bytes.
 const EXCERPT: usize = 2 * 1024;

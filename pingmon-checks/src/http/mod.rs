@@ -1,8 +1,9 @@
-//! The `http` kind: sends one request over a connection of its own and judges the answer.
+//! The `http` kind: sends a request over a connection of its own and judges the answer; or several, one after the other.
 //!
-//! What a run does, room by room: `request` is written once and filled in each run, `auth` says who asks, `exchange`
-//! sends it over a `transport` under the dial policy, follows redirects (`redirect`, `cookies`) and reads the answer
-//! within its limits (`decode`); `expect` judges it, `fault` explains what broke, `evidence` is kept for people.
+//! What a run does, room by room: a `probe` is one request with its expectations, `steps` are several. `request` is
+//! written once and filled in each run, `auth` says who asks, `exchange` sends it over a `transport` under the dial
+//! policy, follows redirects (`redirect`, `cookies`) and reads the answer within its limits (`decode`); `expect` judges
+//! it, `fault` explains what broke, `evidence` is kept for people.
 
 mod answer;
 mod auth;
@@ -15,23 +16,23 @@ mod exchange;
 mod expect;
 mod fault;
 mod last_good;
+mod probe;
 mod redact;
 mod redirect;
 mod request;
 mod run;
+mod steps;
 mod trace;
 mod transport;
 
 use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
-use hyper::{StatusCode, header::AUTHORIZATION};
 use pingmon_core::{
     check::{Check, CheckContext, CheckKind, Isolation, parse_config},
     dial::{DialPolicy, Preset},
     error::{Error, Result},
-    outcome::{Outcome, Status},
-    time::Timestamp,
+    outcome::Outcome,
     tls,
 };
 use rustls::ClientConfig;
@@ -39,27 +40,22 @@ use schemars::Schema;
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::time::Instant;
-use url::Url;
 
 use self::{
     auth::{digest::Digest, oauth2::OAuth2},
     config::{Config, MAX_BODY, MAX_REDIRECTS},
-    document::Document,
-    exchange::{Exchange, Sender},
+    exchange::Sender,
     expect::Expect,
     last_good::LastGood,
+    probe::{Probe, Session},
     redact::{Named, Redactor},
-    request::{
-        Plan,
-        template::{REQUEST_ID, Variables},
-    },
-    run::Run,
+    request::{Place, Plan, sample},
+    steps::Flow,
     transport::Transport,
 };
 use crate::{
     deadline::own_limit,
     dial::{Dialer, resolver::Resolver},
-    stopwatch::Phase,
 };
 
 /// The `http` kind. Its checks share one TLS configuration; none keeps a TLS session or a cookie from run to run.
@@ -105,6 +101,27 @@ impl Http {
         Ok(Sender { transport, digest, redirects: config.redirects, max_body: config.max_body })
     }
 
+    /// What asks and judges as `config` says, without its steps. `place` is where a step of a flow stands.
+    fn probe(&self, mut config: Config, place: Option<&Place<'_>>) -> Result<Probe> {
+        at_most("redirects", config.redirects, MAX_REDIRECTS)?;
+        at_most("max_body", config.max_body, MAX_BODY)?;
+        let authorization = auth::header(&config)?;
+        let redactor = Redactor::new(self.secrets.clone(), secrets(&config));
+        let oauth2 = config.oauth2.take().map(|config| self.oauth2(&config).map(Arc::new)).transpose()?;
+        let sender = self.sender(&mut config)?;
+        let plan = Plan::compile(&mut config, authorization, place)?;
+        sender.transport.vet("url", &plan.request(&sample(place))?.url)?;
+        Ok(Probe {
+            plan,
+            sender,
+            oauth2,
+            traceparent: config.traceparent,
+            redactor,
+            expect: Expect::compile(config.expect, config.redirects)?,
+            last_good: LastGood::default(),
+        })
+    }
+
     fn oauth2(&self, config: &auth::config::OAuth2) -> Result<OAuth2> {
         let within = |error| match error {
             Error::Config { field, reason } if field == "url" => Error::config("oauth2.token_url", reason),
@@ -112,7 +129,7 @@ impl Http {
         };
         let mut request: Config = parse_config(&OAuth2::config(config)?)?;
         let sender = self.sender(&mut request)?;
-        OAuth2::new(&Plan::compile(&mut request, None).map_err(within)?, sender)
+        OAuth2::new(&Plan::compile(&mut request, None, None).map_err(within)?, sender)
     }
 }
 
@@ -126,24 +143,11 @@ impl CheckKind for Http {
     }
 
     fn build(&self, config: &Value) -> Result<Arc<dyn Check>> {
-        let mut config: Config = parse_config(config)?;
-        at_most("redirects", config.redirects, MAX_REDIRECTS)?;
-        at_most("max_body", config.max_body, MAX_BODY)?;
-        let authorization = auth::header(&config)?;
-        let redactor = Redactor::new(self.secrets.clone(), secrets(&config));
-        let oauth2 = config.oauth2.take().map(|config| self.oauth2(&config).map(Box::new)).transpose()?;
-        let sender = self.sender(&mut config)?;
-        let plan = Plan::compile(&mut config, authorization)?;
-        sender.transport.vet("url", &plan.request(&Variables::fresh())?.url)?;
-        Ok(Arc::new(HttpCheck {
-            plan,
-            sender,
-            oauth2,
-            traceparent: config.traceparent,
-            redactor,
-            expect: Expect::compile(config.expect, config.redirects)?,
-            last_good: LastGood::default(),
-        }))
+        let parsed: Config = parse_config(config)?;
+        if !parsed.steps.is_empty() {
+            return Ok(Arc::new(Flow::build(self, config, parsed)?));
+        }
+        Ok(Arc::new(HttpCheck(self.probe(parsed, None)?)))
     }
 
     fn isolation(&self) -> Isolation {
@@ -168,110 +172,14 @@ fn secrets(config: &Config) -> Vec<SecretString> {
     passwords.chain(credentials).chain(tokens).chain(named).cloned().collect()
 }
 
-struct HttpCheck {
-    plan: Plan,
-    sender: Sender,
-    oauth2: Option<Box<OAuth2>>,
-    traceparent: bool,
-    redactor: Redactor,
-    expect: Expect,
-    last_good: LastGood,
-}
+/// A monitor of one request.
+struct HttpCheck(Probe);
 
 #[async_trait]
 impl Check for HttpCheck {
     async fn run(&self, cx: &CheckContext) -> Result<Outcome> {
         let deadline = Instant::now() + own_limit(cx.timeout);
-        loop {
-            let variables = Variables::fresh();
-            let mut request = self.plan.request(&variables)?;
-            let mut kept_token = None;
-            if let Some(oauth2) = &self.oauth2 {
-                match oauth2.token(deadline - Instant::now(), cx.started_at).await {
-                    Ok(token) => {
-                        request.headers.insert(AUTHORIZATION, token.header);
-                        kept_token = (!token.fresh).then_some(oauth2);
-                    }
-                    Err(fault) => return Ok(fault.outcome().evidence("phase", "token")),
-                }
-            }
-            let trace = self.traceparent.then(|| trace::begin(&mut request));
-            let url = request.url.clone();
-            let mut run = Run::start(self.sender.transport.first_phase(&url), cx.started_at);
-            let exchange = self.sender.exchange(request, &mut run, deadline - Instant::now()).await;
-            // A token that was good until now may have been revoked: once more with a new one.
-            if let (Some(oauth2), Exchange::Complete(answer)) = (kept_token, &exchange)
-                && answer.status == StatusCode::UNAUTHORIZED
-            {
-                oauth2.forget();
-                continue;
-            }
-            let mut outcome = self.conclude(exchange, &url, &run, cx.started_at);
-            if outcome.status != Status::Up {
-                let request_id = variables.get(REQUEST_ID).filter(|_| self.plan.varies()).map(str::to_owned);
-                for (name, id) in [("request_id", request_id), ("trace_id", trace)] {
-                    if let Some(id) = id {
-                        outcome = outcome.evidence(name, id);
-                    }
-                }
-            }
-            return Ok(outcome);
-        }
-    }
-}
-
-impl HttpCheck {
-    fn conclude(&self, exchange: Exchange, url: &Url, run: &Run, started_at: Timestamp) -> Outcome {
-        let phase = run.watch.current();
-        let timing = run.watch.stop();
-        let mut outcome = match exchange {
-            _ if self.expect.invert => inverted(exchange, phase),
-            Exchange::Complete(answer) => {
-                let mut outcome = Outcome::up(answer.status.to_string());
-                let body = Document::new(&answer);
-                let now = started_at + timing.total;
-                self.expect.judge(&answer, &body, now, &mut outcome);
-                if outcome.status == Status::Up {
-                    self.last_good.remember(&answer, now);
-                    outcome
-                } else {
-                    let outcome = evidence::of_answer(&answer, &self.redactor, outcome);
-                    self.last_good.compare(Some(&answer), &timing, outcome)
-                }
-            }
-            Exchange::Broken { fault, answer } => {
-                let outcome = fault.outcome().evidence("phase", phase.as_str());
-                let outcome = self.last_good.compare(answer.as_ref(), &timing, outcome);
-                match answer {
-                    Some(answer) => evidence::of_answer(&answer, &self.redactor, outcome),
-                    None => evidence::of_attempt(url, run, outcome),
-                }
-            }
-        };
-        if outcome.status != Status::Up {
-            self.redactor.outcome(&mut outcome);
-        }
-        timing.stamp(outcome)
-    }
-}
-
-/// The verdict on what must not be reachable. A connection that came about is one too many, whatever became of it.
-fn inverted(exchange: Exchange, phase: Phase) -> Outcome {
-    let (reached, actual) = match exchange {
-        Exchange::Complete(answer) => (answer.address, format!("the answer {}", answer.status)),
-        Exchange::Broken { fault, .. } if !fault.is_down() => return fault.outcome(),
-        Exchange::Broken { fault, .. } if matches!(phase, Phase::Dns | Phase::Connect) => {
-            return Outcome::up(format!("not reachable, as it should be: {fault}"));
-        }
-        Exchange::Broken { fault, answer } => {
-            (answer.and_then(|answer| answer.address), format!("a connection, then in {}: {fault}", phase.as_str()))
-        }
-    };
-    let mut outcome = Outcome::up("");
-    outcome.fail(Status::Down, "invert", "no connection", actual);
-    match reached {
-        Some(address) => outcome.evidence("address", address.to_string()),
-        None => outcome,
+        self.0.attempt(&mut Session::new(cx.started_at), &[], deadline, cx.started_at).await
     }
 }
 
@@ -284,7 +192,7 @@ mod tests {
         time::Duration,
     };
 
-    use pingmon_core::{id::MonitorId, time::Timestamp};
+    use pingmon_core::{id::MonitorId, outcome::Status, time::Timestamp};
     use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, Stream, crypto::ring};
     use serde_json::json;
 

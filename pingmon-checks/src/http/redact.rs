@@ -14,7 +14,7 @@ use serde_json::Value;
 /// Shorter ones would take out half of any text.
 const SHORTEST: usize = 4;
 /// What stands in a secret's place.
-const TAKEN_OUT: &str = "…";
+pub(super) const TAKEN_OUT: &str = "…";
 /// `"password": "…"`, `token=…`, `Authorization: Bearer …`.
 const NAMED: &str = concat!(
     r#"(?i)([\w.-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|credential|authorization|cookie|session[_-]?id)"#,

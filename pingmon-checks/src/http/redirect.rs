@@ -9,7 +9,10 @@ use hyper::{
 };
 use url::Url;
 
-use super::request::{Outgoing, literal, redacted};
+use super::request::{
+    Outgoing,
+    url::{literal, redacted},
+};
 use crate::{dial::Dialer, fault::Fault};
 
 /// Headers that say nothing about who asks: all that another origin gets to see.

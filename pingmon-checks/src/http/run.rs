@@ -1,8 +1,7 @@
-//! What one run carries along from request to request: its clock, its cookies and where it has been.
+//! What one run carries along from hop to hop: its clock, its cookies and where it has been.
 
 use std::{net::SocketAddr, sync::Arc};
 
-use pingmon_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::{answer::Redirect, cookies::Jar};
@@ -21,11 +20,11 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Starts the clock.
-    pub(super) fn start(first: Phase, now: Timestamp) -> Self {
+    /// Starts the clock of a run that has these cookies.
+    pub(super) fn start(first: Phase, jar: Jar) -> Self {
         Self {
             watch: Arc::new(Stopwatch::start(first)),
-            jar: Jar::new(now),
+            jar,
             redirects: Vec::new(),
             dialling_proxy: false,
             addresses: Vec::new(),

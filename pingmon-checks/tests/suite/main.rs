@@ -26,6 +26,8 @@ mod http_route;
 #[cfg(feature = "http")]
 mod http_sending;
 #[cfg(feature = "http")]
+mod http_steps;
+#[cfg(feature = "http")]
 mod memory;
 #[cfg(any(feature = "http", feature = "tcp"))]
 mod nameserver;

@@ -52,17 +52,15 @@ struct Page<'a> {
     schema: &'a Value,
     text: String,
     /// The tables on the way to the present one, which may hold themselves.
-    open: Vec<String>,
+    open: Vec<&'a Value>,
 }
 
 impl<'a> Page<'a> {
     fn section(&mut self, title: &str, field: &'a Value, depth: usize) {
         let table = self.resolve(field);
-        let fingerprint = format!("{:p}", table);
-        if depth > MAX_DEPTH || self.open.contains(&fingerprint) {
+        if depth > MAX_DEPTH || self.open.iter().any(|open| std::ptr::eq(*open, table)) {
             return;
         }
-        self.open.push(fingerprint);
         let _ = writeln!(self.text, "\n{} `{title}`\n", if depth == 0 { "##" } else { "###" });
         let _ = writeln!(self.text, "{}\n", one_line(table));
         let mut inner = Vec::new();
@@ -79,8 +77,13 @@ impl<'a> Page<'a> {
             };
             let about = if one_line(field).is_empty() { one_line(self.resolve(field)) } else { one_line(field) };
             let _ = writeln!(self.text, "| `{name}` | {takes} | {default} | {about} |");
+            // What a table around this one has too is described there.
+            if self.open.iter().any(|open| fields(open).get(name) == Some(field)) {
+                continue;
+            }
             inner.extend(tables.into_iter().map(|table| (format!("{}.{name}", title.trim_matches(['[', ']'])), table)));
         }
+        self.open.push(table);
         for (title, table) in inner {
             self.section(&title, table, depth + 1);
         }
@@ -130,7 +133,12 @@ impl<'a> Page<'a> {
         let (mut words, mut tables) = (Vec::new(), Vec::new());
         for kind in kinds {
             match kind {
-                "object" if fields(field).is_empty() => words.push("table of texts".to_owned()),
+                "object" if fields(field).is_empty() => {
+                    let each = self.resolve(&field["additionalProperties"]);
+                    let of_tables = !fields(each).is_empty();
+                    words.push(if of_tables { "table of tables" } else { "table of texts" }.to_owned());
+                    tables.extend(of_tables.then_some(each));
+                }
                 "object" => {
                     words.push("table".to_owned());
                     tables.push(field);

@@ -25,9 +25,9 @@ use super::{
 use crate::{
     fault::Fault,
     http::{
+        cookies::Jar,
         exchange::{Exchange, Sender},
-        request::template::Variables,
-        request::{Outgoing, Plan, secret_value},
+        request::{Outgoing, Plan, header::secret_value, template::Variables},
         run::Run,
     },
 };
@@ -130,7 +130,7 @@ impl OAuth2 {
     async fn fetch(&self, limit: Duration, now: Timestamp) -> Result<Token, Fault> {
         let asked = Instant::now();
         let first = self.sender.transport.first_phase(&self.request.url);
-        let mut run = Run::start(first, now);
+        let mut run = Run::start(first, Jar::new(now));
         let answer = match self.sender.exchange(self.request.clone(), &mut run, limit).await {
             Exchange::Complete(answer) => answer,
             Exchange::Broken { fault, .. } => return Err(failed(&fault.to_string())),

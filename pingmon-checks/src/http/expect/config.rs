@@ -149,6 +149,22 @@ pub(super) struct BodyRule {
 }
 
 impl Expect {
+    /// What is expected of a flow as a whole.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when something is expected that only the answer to one step can be.
+    pub(in crate::http) fn of_flow(mut self) -> Result<Option<Latency>> {
+        let latency = self.latency.take();
+        if self.invert || !self.is_otherwise_empty() {
+            return Err(Error::config(
+                "expect",
+                "of a flow only `latency` can be expected; the rest belongs to a step",
+            ));
+        }
+        latency.iter().try_for_each(|latency| latency.validate("expect.latency"))?;
+        Ok(latency)
+    }
+
     /// Whether nothing is said but `invert`.
     pub(super) fn is_otherwise_empty(&self) -> bool {
         let Self { status, headers, body, latency, phases, protocol, redirects, url, tls, security_headers, invert: _ } =

@@ -1,5 +1,7 @@
 //! A rule on elements of a page, found by a CSS selector.
 
+use std::fmt;
+
 use pingmon_core::error::{Error, Result};
 use scraper::Selector;
 
@@ -51,6 +53,12 @@ impl Css {
             None => Some(text_of(element)),
         };
         Ok(found.into_iter().map(of).collect())
+    }
+}
+
+impl fmt::Display for Css {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The body of a request in the forms it can be written in.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, cell::Cell, collections::BTreeMap, fmt};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hyper::{body::Bytes, header::HeaderValue};
@@ -14,7 +14,7 @@ use serde::{
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::template::{Variables, has_placeholder};
+use super::template::Variables;
 use crate::http::config::Values;
 
 const MAX_BODY: usize = 1024 * 1024;
@@ -46,8 +46,14 @@ impl Body {
     /// # Errors
     /// [`Error::Config`] naming what can't be sent.
     pub(super) fn fill(&self, variables: &Variables) -> Result<(Bytes, Option<HeaderValue>)> {
-        let filled =
-            |text: &str| variables.fill(text).map(Cow::into_owned).map_err(|reason| Error::config("body", reason));
+        // Values that are filled in may be long, and many texts may name them: all together have one limit.
+        let room = Cell::new(MAX_BODY);
+        let filled = |text: &str| {
+            let filled = variables.fill(text, room.get().max(text.len()));
+            let filled = filled.map_err(|reason| Error::config("body", reason))?.into_owned();
+            room.set(room.get().saturating_sub(filled.len()));
+            Ok(filled)
+        };
         let (bytes, content_type) = match self {
             Self::Text(text) => (filled(text.expose_secret())?.into_bytes(), None),
             Self::Encoded(Encoded::Json(value)) => {
@@ -78,13 +84,13 @@ impl Body {
         Ok((bytes.into(), content_type))
     }
 
-    /// Whether it differs from run to run.
-    pub(super) fn varies(&self) -> bool {
+    /// Whether one of its texts passes the test.
+    pub(super) fn has_text(&self, test: &dyn Fn(&str) -> bool) -> bool {
         match self {
-            Self::Text(text) => has_placeholder(text.expose_secret()),
-            Self::Encoded(Encoded::Json(value)) => has_placeholder(&value.to_string()),
+            Self::Text(text) => test(text.expose_secret()),
+            Self::Encoded(Encoded::Json(value)) => test(&value.to_string()),
             Self::Encoded(Encoded::Form(fields)) => {
-                fields.values().flat_map(|values| &values.0).any(|value| has_placeholder(value.expose_secret()))
+                fields.values().flat_map(|values| &values.0).any(|value| test(value.expose_secret()))
             }
             Self::Encoded(Encoded::Base64(_)) => false,
         }

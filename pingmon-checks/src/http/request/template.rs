@@ -2,10 +2,14 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::http::run::fresh_id;
 
 /// The identifier that is new with each run, as in a header `x-request-id = "{{request_id}}"`.
 pub(in crate::http) const REQUEST_ID: &str = "request_id";
+/// What stays as it is of a value within a URL: no value adds a part to the URL or another host.
+const NOT_IN_URLS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The values that a run knows, by name.
 #[derive(Clone, Debug, Default)]
@@ -22,11 +26,36 @@ impl Variables {
         self.0.get(name).map(String::as_str)
     }
 
-    /// `text` with each `{{name}}` replaced. What isn't a name between the braces stays as it is.
+    /// Gives the name that value from now on.
+    pub(in crate::http) fn set(&mut self, name: &str, value: String) {
+        self.0.insert(name.to_owned(), value);
+    }
+
+    /// `text` with each `{{name}}` replaced, at most `most` bytes. What isn't a name between the braces stays as it is.
     ///
     /// # Errors
-    /// Why it can't be, in words, when a name has no value.
-    pub(in crate::http) fn fill<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, String> {
+    /// Why it can't be, in words, when a name has no value or the text becomes too long.
+    pub(in crate::http) fn fill<'a>(&self, text: &'a str, most: usize) -> Result<Cow<'a, str>, String> {
+        self.fill_with(text, most, |value, _| value.into())
+    }
+
+    /// The same for a URL: values are percent-encoded, but for one that the URL begins with.
+    ///
+    /// # Errors
+    /// As [`fill`](Self::fill).
+    pub(in crate::http) fn fill_url<'a>(&self, text: &'a str, most: usize) -> Result<Cow<'a, str>, String> {
+        self.fill_with(text, most, |value, leads| match leads {
+            true => value.into(),
+            false => in_url(value),
+        })
+    }
+
+    fn fill_with<'a>(
+        &self,
+        text: &'a str,
+        most: usize,
+        written: impl Fn(&str, bool) -> Cow<'_, str>,
+    ) -> Result<Cow<'a, str>, String> {
         if !has_placeholder(text) {
             return Ok(text.into());
         }
@@ -38,17 +67,35 @@ impl Variables {
                 return Err(format!("{{{{{name}}}}} has no value; those that have are {}", known.join(", ")));
             };
             filled.push_str(before);
-            filled.push_str(value);
+            filled.push_str(&written(value, filled.is_empty()));
             rest = after;
+            if filled.len() + rest.len() > most {
+                return Err(format!("more than {most} bytes with {{{{{name}}}}} filled in"));
+            }
         }
         filled.push_str(rest);
         Ok(filled.into())
     }
 }
 
+/// A value as it stands within a URL.
+pub(in crate::http) fn in_url(value: &str) -> Cow<'_, str> {
+    utf8_percent_encode(value, NOT_IN_URLS).into()
+}
+
 /// Whether `text` differs from run to run.
 pub(in crate::http) fn has_placeholder(text: &str) -> bool {
     placeholder(text).is_some()
+}
+
+/// The names that `text` has placeholders for.
+pub(in crate::http) fn names(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (_, name, after) = placeholder(rest)?;
+        rest = after;
+        Some(name)
+    })
 }
 
 /// What stands before the first placeholder, its name, and what stands after it.
@@ -69,10 +116,13 @@ fn placeholder(text: &str) -> Option<(&str, &str, &str)> {
 mod tests {
     use super::*;
 
+    fn variables() -> Variables {
+        let values = [("a", "1"), ("b_2", "{{a}}"), ("path", "../x?y=1#z"), ("url", "https://a.example/x")];
+        Variables(values.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+    }
+
     #[test]
     fn a_placeholder_is_filled_and_other_braces_stay() {
-        let variables =
-            Variables(BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b_2".to_owned(), "{{a}}".to_owned())]));
         for (text, expected) in [
             ("plain", "plain"),
             ("{{a}}", "1"),
@@ -81,14 +131,35 @@ mod tests {
             (r#"{"a":{"b":{}}}"#, r#"{"a":{"b":{}}}"#),
             ("{{ a }} {{}} {{a", "{{ a }} {{}} {{a"),
         ] {
-            assert_eq!(variables.fill(text).unwrap(), expected, "{text}");
+            assert_eq!(variables().fill(text, 1_000).unwrap(), expected, "{text}");
         }
-        assert_eq!(variables.fill("{{c}}").unwrap_err(), "{{c}} has no value; those that have are {{a}}, {{b_2}}");
+        let error = variables().fill("{{c}}", 1_000).unwrap_err();
+        assert_eq!(error, "{{c}} has no value; those that have are {{a}}, {{b_2}}, {{path}}, {{url}}");
+        assert_eq!(names("{{a}} {{ b }} {{c}}{{a}}").collect::<Vec<_>>(), ["a", "c", "a"]);
+    }
+
+    #[test]
+    fn a_value_adds_nothing_to_a_url_but_itself_unless_the_url_begins_with_it() {
+        for (text, expected) in [
+            ("/orders/{{path}}", "/orders/..%2Fx%3Fy%3D1%23z"),
+            ("https://{{url}}/", "https://https%3A%2F%2Fa.example%2Fx/"),
+            ("{{url}}?of={{path}}", "https://a.example/x?of=..%2Fx%3Fy%3D1%23z"),
+        ] {
+            assert_eq!(variables().fill_url(text, 1_000).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_text_that_grows_too_long_is_refused_before_it_is_written() {
+        let mut variables = Variables::default();
+        variables.set("x", "v".repeat(8_192));
+        let error = variables.fill(&"{{x}}".repeat(1_000_000), 6_000_000).unwrap_err();
+        assert_eq!(error, "more than 6000000 bytes with {{x}} filled in");
     }
 
     #[test]
     fn a_request_id_is_new_with_each_run() {
-        let [one, other] = [(); 2].map(|()| Variables::fresh().fill("{{request_id}}").unwrap().into_owned());
+        let [one, other] = [(); 2].map(|()| Variables::fresh().fill("{{request_id}}", 100).unwrap().into_owned());
         assert!(one.len() == 36 && one != other, "{one}");
     }
 }

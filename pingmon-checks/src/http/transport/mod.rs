@@ -25,7 +25,7 @@ use self::{
 };
 use super::{
     config::Config,
-    request::{Outgoing, literal},
+    request::{Outgoing, url::literal},
     run::Run,
 };
 use crate::{dial::Dialer, fault::Fault, stopwatch::Phase};
