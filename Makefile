@@ -35,6 +35,7 @@ FUZZ_SECONDS ?= 300
 
 fuzz:
 	PINGMON_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --package pingmon-checks --features http --lib http::expect::fuzz
+	PINGMON_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --package pingmon-checks --test suite fuzz::whatever
 
 doc:
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps

@@ -17,6 +17,8 @@ mod echo;
 mod expect;
 #[cfg(any(feature = "http", feature = "handshake", feature = "postgres"))]
 mod found;
+#[cfg(all(feature = "http", feature = "tcp", feature = "tls", feature = "dns"))]
+mod fuzz;
 #[cfg(feature = "http")]
 mod hostile;
 #[cfg(feature = "http")]
@@ -33,6 +35,8 @@ mod memory;
 mod nameserver;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "http")]
+mod rfc9535;
 #[cfg(any(feature = "http", feature = "handshake"))]
 mod server;
 #[cfg(feature = "system")]

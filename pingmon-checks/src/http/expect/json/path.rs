@@ -82,6 +82,10 @@ impl Query {
         if text.len() > MAX_PATH {
             return Err(format!("more than {MAX_PATH} bytes; write a shorter one"));
         }
+        // The RFC has no white space around a query; the parser lets some pass at its end.
+        if text.trim() != text {
+            return Err("it begins or ends with white space; remove it".to_owned());
+        }
         let parsed = parse_json_path(text)
             .map_err(|error| format!("it isn't a JSON path such as \"$.items[0].id\": {error}"))?;
         Self::root(&parsed).map_err(|reason| format!("it isn't a JSON path that means something: {reason}"))
