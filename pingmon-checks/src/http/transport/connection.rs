@@ -85,7 +85,7 @@ impl Connection {
         let once = http2 && request.body.is_empty();
         let request = self.compose(request, http2)?;
         run.watch.enter(Phase::Request);
-        self.observer.tell(&run.watch, once);
+        self.observer.tell(&run.watch, once, http2);
         let answer = match &mut self.sender {
             Sender::Http1(sender) => self.work.until(sender.send_request(request)).await,
             Sender::Http2(sender) => self.work.until(sender.send_request(request)).await,

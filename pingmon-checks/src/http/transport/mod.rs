@@ -5,6 +5,7 @@ pub(super) mod config;
 pub(super) mod connection;
 pub(super) mod tls;
 
+mod flood;
 mod identity;
 mod proxy;
 mod route;

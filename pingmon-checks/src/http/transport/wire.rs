@@ -10,6 +10,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::flood::Flood;
 use crate::{fault::Fault, http::fault, stopwatch::Stopwatch};
 
 /// What bytes can be read from and written to.
@@ -27,6 +28,7 @@ pub(super) struct Observer(Arc<Mutex<Seen>>);
 struct Seen {
     /// Whose clock is told.
     clock: Option<Clock>,
+    flood: Flood,
     broken: Option<Fault>,
 }
 
@@ -37,14 +39,18 @@ struct Clock {
 }
 
 impl Observer {
-    /// Tells `watch` from now on; only of the next piece if `once`.
-    pub(super) fn tell(&self, watch: &Arc<Stopwatch>, once: bool) {
-        self.seen().clock = Some(Clock { watch: Arc::clone(watch), once });
+    /// A request is about to be sent: tells `watch` from now on; only of the next piece if `once`.
+    pub(super) fn tell(&self, watch: &Arc<Stopwatch>, once: bool, http2: bool) {
+        let mut seen = self.seen();
+        seen.clock = Some(Clock { watch: Arc::clone(watch), once });
+        seen.flood.await_answer(http2);
     }
 
-    /// Tells nobody any more.
+    /// The answer's head has come: tells nobody any more.
     pub(super) fn rest(&self) {
-        self.seen().clock = None;
+        let mut seen = self.seen();
+        seen.clock = None;
+        seen.flood.answered();
     }
 
     /// What broke the connection, if something did.
@@ -56,10 +62,22 @@ impl Observer {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self, read: &Poll<io::Result<()>>) {
-        if let Poll::Ready(Err(error)) = read {
+    /// Refuses to read more of interim answers without end.
+    fn bounded(&self) -> io::Result<()> {
+        let mut seen = self.seen();
+        if seen.flood.is_over() {
+            seen.broken = Some(Fault::down("response_too_large", "interim responses (1xx) without end"));
+            return Err(io::Error::other("too many interim responses"));
+        }
+        Ok(())
+    }
+
+    fn read(&self, read: &Poll<io::Result<()>>, came: &[u8]) {
+        match read {
+            Poll::Ready(Ok(())) => self.seen().flood.read(came),
             // What the target says last, as by an alert, explains a broken write too.
-            self.seen().broken = Some(fault::of_wire(error));
+            Poll::Ready(Err(error)) => self.seen().broken = Some(fault::of_wire(error)),
+            Poll::Pending => {}
         }
     }
 
@@ -93,8 +111,10 @@ impl ObservedWire {
 
 impl AsyncRead for ObservedWire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.observer.bounded()?;
+        let before = to.filled().len();
         let read = Pin::new(&mut self.wire).poll_read(cx, to);
-        self.observer.read(&read);
+        self.observer.read(&read, &to.filled()[before..]);
         read
     }
 }

@@ -4,7 +4,7 @@ use std::{future::Future, io::Write as _, time::Duration};
 
 use pingmon_core::dial::DialPolicy;
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{attempt, http, judge};
 use crate::server::{Server, ok, read_request, send};
@@ -58,6 +58,32 @@ fn brotli_bomb() -> Vec<u8> {
     bomb
 }
 
+/// What an HTTP/2 server that was asked one thing says over and over: `:status: 103`.
+async fn endless_hints() -> Server {
+    Server::start(|mut stream| async move {
+        let mut asked = Vec::new();
+        // A frame of headers that ends stream 1.
+        while !asked.windows(6).any(|bytes| bytes == b"\x01\x05\0\0\0\x01") {
+            if stream.read_buf(&mut asked).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        send(&mut stream, b"\0\0\0\x04\0\0\0\0\0").await;
+        let hint = b"\0\0\x05\x01\x04\0\0\0\x01\x08\x03103".repeat(1_000);
+        while stream.write_all(&hint).await.is_ok() {}
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interim_answers_in_http2_are_not_collected_without_end() {
+    let server = endless_hints().await;
+    let config = json!({ "url": server.url("/"), "http_version": "2" });
+    let row = attempt("interim answers in HTTP/2", http(DialPolicy::open()), &config);
+    assert_eq!(row.verdict, "down response_too_large");
+    judge("interim answers in HTTP/2", &[row]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_answer_takes_more_time_or_memory_than_its_limits() {
     let wanted = json!({ "body": [{ "contains": "wanted" }] });
@@ -79,6 +105,7 @@ async fn no_answer_takes_more_time_or_memory_than_its_limits() {
         nap().await;
         b"HTTP/1.1 103 Early Hints\r\n\r\n".as_slice()
     };
+    let hints = || async { b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n".as_slice() };
     let block = || async { [b'a'; 65_536].as_slice() };
     let header = || async { b"x-spam: spam spam spam spam\r\n".as_slice() };
     let chunk = || async { b"4\r\nspam\r\n".as_slice() };
@@ -112,6 +139,7 @@ async fn no_answer_takes_more_time_or_memory_than_its_limits() {
         ("endless status line", endless("HTTP/1.1 200 ", block).await, "down "),
         ("10,000 headers", Server::saying(format!("HTTP/1.1 200 OK\r\n{many}\r\n")).await, "down response_too_large"),
         ("interim answers, one in 5 ms", endless("", interim).await, "down timeout"),
+        ("interim answers without pause", endless("", hints).await, "down response_too_large"),
         (
             "a length of 2^63",
             Server::saying("HTTP/1.1 200 OK\r\ncontent-length: 9223372036854775808\r\n\r\n").await,
