@@ -38,6 +38,17 @@ impl Dialer {
         permitted.map_err(|forbidden| Fault::unknown("dial_forbidden", forbidden.to_string()))
     }
 
+    /// Refuses a name that somebody else will resolve, as far as that can be told from the name and the port alone.
+    #[cfg(feature = "http")]
+    pub(crate) fn vet_name(&self, host: &str, port: u16) -> Result<(), Fault> {
+        // An address that's nobody's: rules on names and ports cover it, and those on the whole network.
+        let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port);
+        let permitted = self.policy.permit(&Destination::named(host, nowhere));
+        permitted.map_err(|_| {
+            Fault::unknown("dial_forbidden", format!("the dial policy forbids {host}:{port}, by its name or its port"))
+        })
+    }
+
     /// The addresses of a name that may be dialled, of both families in turns; never an empty list.
     pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
         let found = self.resolver.lookup(host).await?;

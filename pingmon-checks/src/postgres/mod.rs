@@ -46,19 +46,20 @@ use crate::{
 #[derive(Debug)]
 pub struct Postgres {
     dialer: Dialer,
-    sockets: bool,
+    /// Whether monitors may go where the dial policy can't look.
+    open: bool,
 }
 
 impl Postgres {
-    /// The kind, dialling what `policy` permits. Unix sockets and files for TLS are this machine's: only the open preset
-    /// permits them.
+    /// The kind, dialling what `policy` permits. Unix sockets and files for TLS are this machine's, and a name that TLS is
+    /// to prove is resolved by the driver: only the open preset permits them.
     pub fn new(policy: DialPolicy) -> Self {
         Self::with_resolver(policy, Resolver::system())
     }
 
     /// The same, asking `resolver` for the addresses of names.
     pub fn with_resolver(policy: DialPolicy, resolver: Resolver) -> Self {
-        Self { sockets: policy.preset == Preset::Open, dialer: Dialer::new(policy, resolver) }
+        Self { open: policy.preset == Preset::Open, dialer: Dialer::new(policy, resolver) }
     }
 
     fn permit(&self, target: &Target) -> Result<()> {
@@ -66,7 +67,14 @@ impl Postgres {
         if let Address::Ip(address) = target.address {
             self.dialer.vet(address).map_err(|fault| forbidden(fault.to_string()))?;
         }
-        if !self.sockets && (matches!(target.address, Address::Socket(..)) || target.reads_files) {
+        if !self.open && target.is_resolved_again() {
+            return Err(forbidden(
+                "the dial policy forbids sslmode=verify-full with a name, which the driver resolves by itself: only the \
+                 preset \"open\" has it; write the server's address, or sslmode=require"
+                    .to_owned(),
+            ));
+        }
+        if !self.open && (matches!(target.address, Address::Socket(..)) || target.reads_files) {
             return Err(forbidden(
                 "the dial policy forbids Unix sockets and files for TLS: only the preset \"open\" has them".to_owned(),
             ));

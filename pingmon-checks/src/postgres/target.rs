@@ -84,8 +84,8 @@ impl Target {
     /// How to connect to an address of the target, or without one to its socket.
     ///
     /// To be sure of what is dialled, sqlx is given the address and no name, which leaves it nothing to resolve. With
-    /// `verify-full` it needs the name and resolves it once more; whatever that finds learns no more than that
-    /// somebody wants TLS, unless it proves to be the server by its certificate.
+    /// `verify-full` it needs the name and resolves it once more, which is why only a policy that is open has that;
+    /// whatever is found then learns no more than that somebody wants TLS, unless its certificate proves it the server.
     pub(super) fn options(&self, address: Option<SocketAddr>) -> PgConnectOptions {
         let options = self.options.clone();
         match (&self.address, address) {
@@ -95,7 +95,11 @@ impl Target {
         }
     }
 
-    /// Whether the server must prove that it has the name in the URL.
+    /// Whether sqlx resolves the name in the URL by itself, since the server must prove that it has it.
+    pub(super) fn is_resolved_again(&self) -> bool {
+        matches!(self.address, Address::Name(..)) && self.verifies_name()
+    }
+
     fn verifies_name(&self) -> bool {
         matches!(self.sslmode, PgSslMode::VerifyFull)
     }

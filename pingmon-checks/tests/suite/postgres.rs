@@ -315,6 +315,7 @@ async fn the_dial_policy_decides_on_the_address_and_keeps_sockets_and_files_to_t
         "postgres://user@[::ffff:10.0.0.1]/x",
         "postgres://user@%2Frun%2Fpostgresql/x",
         "postgres://user@db.example/x?sslrootcert=/etc/passwd",
+        "postgres://user@db.example/x?sslmode=verify-full",
     ] {
         let error = public.build(&json!({ "url": url })).err().unwrap().to_string();
         assert!(error.contains("the dial policy forbids"), "{url}: {error}");

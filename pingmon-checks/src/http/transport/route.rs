@@ -158,7 +158,10 @@ impl Route {
             // Resolved here, so that the policy is asked about the address that the proxy is to connect to.
             Tunnel::ToAddress => of_family(self.resolve(target, run).await?, self.family)?,
             Tunnel::ToName | Tunnel::Forward => {
-                target.vet(&self.dialer)?;
+                match &target.host {
+                    Host::Domain(name) => self.dialer.vet_name(name, target.port)?,
+                    _ => target.vet(&self.dialer)?,
+                }
                 Vec::new()
             }
         };

@@ -165,6 +165,29 @@ async fn a_port_that_is_denied_is_not_dialled_by_name_by_address_or_by_a_redirec
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_the_policy_forbids_is_not_asked_of_a_proxy_that_resolves_names() {
+    let proxy = Server::saying(ok("text/plain", "internal")).await;
+    let asked = |policy: DialPolicy, url: &str, scheme: &str| {
+        let config = json!({ "url": url, "proxy": format!("{scheme}://{}", proxy.address) });
+        attempt(&format!("{url} by {scheme}"), http(policy), &config)
+    };
+    let open = DialPolicy::open;
+    let rule = |text: &str| text.parse().unwrap();
+    let rows = [
+        asked(open().deny(rule("db.inside.example")), "http://db.inside.example/", "http"),
+        asked(open().deny(rule("*.inside.example")), "https://db.inside.example/", "http"),
+        asked(open().protect(rule("store.example")), "http://store.example./", "socks5h"),
+        asked(open().deny(rule("*:5432")), "http://db.example:5432/", "socks5h"),
+        asked(open().deny(rule("0.0.0.0/0")).allow(rule("127.0.0.1")), "http://db.example/", "http"),
+    ];
+    judge("forbidden names through a proxy", &rows);
+    assert!(rows.iter().all(|row| row.verdict == "unknown dial_forbidden"), "{:?}", rows.map(|row| row.verdict));
+    assert_eq!(proxy.accepted(), 0, "nothing was dialled");
+    let row = asked(open().deny(rule("*.inside.example")), "http://outside.example/", "http");
+    assert_eq!((&*row.verdict, proxy.accepted()), ("up", 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_in_the_environment_is_not_used() {
     let (proxy, target) =
         (Server::saying(ok("text/plain", "proxied")).await, Server::saying(ok("text/plain", "fine")).await);
