@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use pingmon_core::error::{Error, Result};
 use rustls::{
     client::ResolvesClientCert,
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -56,7 +54,18 @@ fn from_pem(certificate: &str, key: &SecretString) -> Result<Pair> {
     Ok((chain, key))
 }
 
+#[cfg(not(feature = "pkcs12"))]
+fn from_pkcs12(_: &SecretString, _: Option<&SecretString>) -> Result<Pair> {
+    let reason = "this program was built without PKCS#12 (the feature `pkcs12`); give `certificate` and `key` in PEM";
+    Err(Error::config("tls.pkcs12", reason))
+}
+
+#[cfg(feature = "pkcs12")]
 fn from_pkcs12(archive: &SecretString, passphrase: Option<&SecretString>) -> Result<Pair> {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+
     let refused = |reason: String| Error::config("tls.pkcs12", reason);
     let bytes = BASE64_STANDARD.decode(archive.expose_secret().replace(['\r', '\n'], ""));
     let bytes = bytes.map_err(|_| refused("it isn't base64; write what `base64 client.p12` makes of it".to_owned()))?;
