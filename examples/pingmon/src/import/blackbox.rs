@@ -43,6 +43,7 @@ fn add(draft: &mut Draft, mut monitor: Monitor, module: &Value, target: Option<&
     let known = match prober.as_str() {
         "http" => http(&mut monitor, module.table("http"), target),
         "tcp" => tcp(&mut monitor, module.table("tcp"), target),
+        "dns" => dns(&mut monitor, module.table("dns"), target),
         _ => false,
     };
     if !known {
@@ -82,6 +83,16 @@ fn http(monitor: &mut Monitor, mut http: Fields<'_>, target: Option<&str>) -> bo
     if stays {
         monitor.of_kind("redirects", 0);
     }
+    if let Some(family) = http.text("preferred_ip_protocol") {
+        let family = format!("ipv{}", family.trim_start_matches("ip"));
+        let alone = http.flag("ip_protocol_fallback") == Some(false);
+        monitor.of_kind("ip_family", if alone { family } else { format!("prefer_{family}") });
+    }
+    let mut tls = http.table("tls_config");
+    if tls.flag("insecure_skip_verify") == Some(true) {
+        monitor.trusting();
+    }
+    monitor.note_left("http.tls_config.", tls.left());
     credentials(monitor, &mut http);
     expectations(monitor, &mut http);
     http.skip(&["ip_protocol_fallback", "compression"]);
@@ -137,8 +148,67 @@ fn credentials(monitor: &mut Monitor, http: &mut Fields<'_>) {
 fn tcp(monitor: &mut Monitor, mut tcp: Fields<'_>, target: Option<&str>) -> bool {
     monitor.kind("tcp");
     monitor.of_kind("address", literal(target.unwrap_or("target.example:443")));
+    let dialogue = tcp.list("query_response");
+    if !talks(monitor, &dialogue) {
+        monitor.note("tcp.query_response", "only one thing to send and one to expect are carried over");
+    }
+    let mut tls = tcp.table("tls_config");
+    if tcp.flag("tls") == Some(true) {
+        let name = tls.text("server_name").map(|name| ("server_name".to_owned(), name.into()));
+        monitor.of_kind("tls", toml::Table::from_iter(name));
+    }
+    monitor.note_left("tcp.tls_config.", tls.left());
     tcp.skip(&["ip_protocol_fallback"]);
     monitor.note_left("tcp.", tcp.left());
+    true
+}
+
+/// Whether a dialogue is no more than a `tcp` monitor can say: something to send, then something to expect.
+fn talks(monitor: &mut Monitor, dialogue: &[&Value]) -> bool {
+    let (send, expect) = match dialogue {
+        [] => return true,
+        [expect] => (None, *expect),
+        [send, expect] => (Some(*send), *expect),
+        _ => return false,
+    };
+    let only = |step: &Value, key: &str| {
+        let mut step = Fields::of(step);
+        step.text(key).filter(|_| step.left().is_empty())
+    };
+    let sent = send.map(|send| only(send, "send"));
+    let (Some(pattern), false) = (only(expect, "expect"), sent == Some(None)) else { return false };
+    if let Some(text) = sent.flatten() {
+        // What is sent ends its line there.
+        monitor.of_kind("send", format!("{text}\n"));
+    }
+    let reply = toml::Table::from_iter([("matches".to_owned(), pattern.into())]);
+    monitor.expect().insert("reply".to_owned(), reply.into());
+    true
+}
+
+fn dns(monitor: &mut Monitor, mut dns: Fields<'_>, target: Option<&str>) -> bool {
+    monitor.kind("dns");
+    monitor.of_kind("name", dns.text("query_name").unwrap_or_default());
+    match dns.text("query_type").filter(|kind| kind != "ANY") {
+        Some(kind) => monitor.of_kind("type", kind),
+        None => monitor.note("dns.query_type", "all types at once can't be asked for; A is"),
+    }
+    let over_tls = dns.flag("dns_over_tls") == Some(true);
+    let transport = dns.text("transport_protocol").map(|transport| if over_tls { "tls".to_owned() } else { transport });
+    if let Some(transport) = transport.or_else(|| over_tls.then(|| "tls".to_owned())) {
+        monitor.of_kind("transport", transport);
+    }
+    if dns.flag("recursion_desired") == Some(false) {
+        monitor.of_kind("recursion", false);
+    }
+    monitor.of_kind("server", literal(target.unwrap_or("192.0.2.53")));
+    match dns.list("valid_rcodes").as_slice() {
+        [] => {}
+        [Value::String(code)] => drop(monitor.expect().insert("rcode".to_owned(), code.as_str().into())),
+        _ => monitor.note("dns.valid_rcodes", "only one can be expected"),
+    }
+    dns.skip(&["ip_protocol_fallback"]);
+    monitor.note_left("dns.", dns.left());
     true
 }
 

@@ -132,6 +132,29 @@ impl Monitor {
         self.kind.0 = kind;
     }
 
+    /// Whether it is of this kind.
+    pub(super) fn is(&self, kind: &str) -> bool {
+        self.kind.0 == kind
+    }
+
+    /// Accepts any certificate.
+    pub(super) fn trusting(&mut self) {
+        match self.kind.0 {
+            "http" => self.of_kind("tls", Table::from_iter([("verify".to_owned(), false.into())])),
+            _ => self.of_kind("verify", false),
+        }
+    }
+
+    /// Expects the certificate to stay valid for some days.
+    pub(super) fn days_left(&mut self, level: &str, days: f64) {
+        let days = Table::from_iter([(level.to_owned(), days.into())]);
+        let days = Table::from_iter([("days_left".to_owned(), days.into())]);
+        match self.kind.0 {
+            "http" => drop(self.expect.insert("tls".to_owned(), days.into())),
+            _ => self.expect.extend(days),
+        }
+    }
+
     /// Sets something in the table of its kind.
     pub(super) fn of_kind(&mut self, key: &str, value: impl Into<Value>) {
         self.kind.1.insert(key.to_owned(), value.into());

@@ -19,6 +19,11 @@ impl<'v> Fields<'v> {
         self.take(key).map_or_else(|| Self(BTreeMap::new()), Self::of)
     }
 
+    /// Whether nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn take(&mut self, key: &str) -> Option<&'v Value> {
         self.0.remove(key)
     }

@@ -36,6 +36,9 @@ const MEANINGLESS: [&str; 22] = [
     "gamedigGivenPortOnly",
 ];
 
+/// How many days before a certificate expires Kuma begins to tell, unless it's set up otherwise.
+const EXPIRY_DAYS: f64 = 21.0;
+
 pub(super) fn convert(file: &Value) -> Result<Draft, String> {
     let mut file = file.clone();
     rewrite(&mut file, &literal);
@@ -143,8 +146,28 @@ fn add(draft: &mut Draft, mut fields: Fields<'_>, channels: &BTreeMap<String, St
 fn of_type(monitor: &mut Monitor, kind: &str, fields: &mut Fields<'_>) -> bool {
     match kind {
         "http" | "keyword" | "json-query" => http(monitor, kind, fields),
+        "dns" => {
+            monitor.kind("dns");
+            monitor.of_kind("name", fields.text("hostname").unwrap_or_default());
+            monitor.of_kind("type", fields.text("dns_resolve_type").unwrap_or_else(|| "A".to_owned()));
+            let (servers, port) = (fields.text("dns_resolve_server").unwrap_or_default(), fields.text("port"));
+            let mut servers = servers.split(',').map(str::trim);
+            if let Some(server) = servers.next().filter(|server| !server.is_empty()) {
+                let port = port.filter(|port| port != "53").map_or_else(String::new, |port| format!(":{port}"));
+                let server =
+                    if server.contains(':') && !port.is_empty() { format!("[{server}]") } else { server.into() };
+                monitor.of_kind("server", format!("{server}{port}"));
+            }
+            if servers.next().is_some() {
+                monitor.note("dns_resolve_server", "only the first one is asked");
+            }
+            fields.skip(&["url", "method", "accepted_statuscodes", "maxredirects"]);
+        }
         "port" => {
             monitor.kind("tcp");
+            if fields.flag("upsideDown") == Some(true) {
+                monitor.expect().insert("invert".to_owned(), true.into());
+            }
             let (host, port) = (fields.text("hostname").unwrap_or_default(), fields.text("port").unwrap_or_default());
             monitor.of_kind("address", format!("{host}:{port}"));
             fields.skip(&["url", "method", "accepted_statuscodes", "maxredirects"]);
@@ -164,7 +187,8 @@ fn of_type(monitor: &mut Monitor, kind: &str, fields: &mut Fields<'_>) -> bool {
 
 fn http(monitor: &mut Monitor, kind: &str, fields: &mut Fields<'_>) {
     monitor.kind("http");
-    monitor.url(&fields.text("url").unwrap_or_default());
+    let url = fields.text("url").unwrap_or_default();
+    monitor.url(&url);
     if let Some(method) = fields.text("method").filter(|method| method != "GET") {
         monitor.of_kind("method", method);
     }
@@ -198,6 +222,12 @@ fn http(monitor: &mut Monitor, kind: &str, fields: &mut Fields<'_>) {
     }
     if kind == "json-query" {
         json_query(monitor, fields);
+    }
+    if fields.flag("ignoreTls") == Some(true) {
+        monitor.trusting();
+    }
+    if fields.flag("expiryNotification") == Some(true) && url.starts_with("https://") {
+        monitor.days_left("degraded", EXPIRY_DAYS);
     }
     fields.skip(&["hostname", "port", "invertKeyword"]);
 }

@@ -48,7 +48,7 @@ fn toml(text: &str) -> Value {
 #[test]
 fn endpoints_of_gatus_become_monitors_that_expect_the_same() {
     let import = Import::of("gatus", GATUS, &[]);
-    assert_eq!(import.names(), ["front-end", "front-end 2", "smtp", "any status"]);
+    assert_eq!(import.names(), ["front-end", "front-end 2", "smtp", "any status", "name server", "mail tls"]);
     let shop = import.monitor("front-end");
     assert_eq!((shop["every"].as_str(), shop["timeout"].as_str()), (Some("5m"), Some("4s")));
     assert_eq!((&shop["open_after"], &shop["close_after"]), (&2.into(), &3.into()));
@@ -79,17 +79,27 @@ fn endpoints_of_gatus_become_monitors_that_expect_the_same() {
     let smtp = import.monitor("smtp");
     assert_eq!((&smtp["enabled"], smtp["tcp"]["address"].as_str()), (&false.into(), Some("mail.example:25")));
     assert_eq!(import.monitor("any status")["http"]["expect"]["status"], toml(r#"["100-599"]"#));
+    assert_eq!(
+        (&shop["http"]["expect"]["tls"], &shop["http"]["tls"]),
+        (&toml("{ days_left = { down = 2.0 } }"), &toml("{ verify = false }"))
+    );
+    let question = toml(
+        r#"{ server = "8.8.8.8", name = "example.com", type = "A",
+             expect = { rcode = "NOERROR", contains = ["192.0.2.7"] } }"#,
+    );
+    assert_eq!(import.monitor("name server")["dns"], question);
+    let mail = toml(
+        r#"{ address = "mail.example:587", starttls = "smtp", verify = false, expect = { days_left = { down = 3.0 } } }"#,
+    );
+    assert_eq!(import.monitor("mail tls")["tls"], mail);
     for missing in [
         "storage: not carried over",
         "alerting.slack: channels of this kind aren't carried over",
-        "monitor \"front-end\": conditions[8] on [CERTIFICATE_EXPIRATION]: can't be expected here",
         "monitor \"front-end\": conditions[9] on [BODY]: can't be expected here",
-        "monitor \"front-end\": client.insecure: not known here",
         "monitor \"front-end\": alerts of slack: there is no such channel here",
         "monitor \"front-end 2\": timeout: longer than the interval, shortened to it",
-        "endpoint \"name server\": not carried over",
         "endpoint \"router\": not carried over (its scheme: icmp)",
-        "4 monitors, 1 notifier; ",
+        "6 monitors, 1 notifier; ",
     ] {
         assert!(import.done.stderr.contains(missing), "{missing} is missing in\n{}", import.done.stderr);
     }
@@ -98,7 +108,10 @@ fn endpoints_of_gatus_become_monitors_that_expect_the_same() {
 #[test]
 fn monitors_of_uptime_kuma_come_over_with_their_groups_and_webhooks() {
     let import = Import::of("uptime-kuma", UPTIME_KUMA, &[]);
-    assert_eq!(import.names(), ["shop api", "landing page", "no maintenance", "version", "sum", "mail", "orders"]);
+    assert_eq!(
+        import.names(),
+        ["shop api", "landing page", "no maintenance", "version", "sum", "mail", "orders", "telnet is off", "names"]
+    );
     let shop = import.monitor("shop api");
     assert_eq!(shop["http"]["url"].as_str(), Some("https://shop.example/health?price=$${5}"), "no reference of ours");
     assert_eq!((shop["every"].as_str(), shop["timeout"].as_str()), (Some("30s"), Some("24s")));
@@ -122,14 +135,18 @@ fn monitors_of_uptime_kuma_come_over_with_their_groups_and_webhooks() {
     assert_eq!(rule("version"), toml(r#"[{ json = "$.build.number", equals = 17 }]"#));
     assert_eq!(import.monitor("mail")["tcp"]["address"].as_str(), Some("mail.example:25"));
     assert_eq!(import.monitor("orders")["postgres"]["query"], toml(r#"{ sql = "select 1" }"#));
+    assert_eq!(shop["http"]["expect"]["tls"], toml("{ days_left = { degraded = 21.0 } }"));
+    assert_eq!(import.monitor("telnet is off")["tcp"]["expect"], toml("{ invert = true }"));
+    let question = toml(r#"{ name = "shop.example", type = "MX", server = "192.0.2.53:5353" }"#);
+    assert_eq!(import.monitor("names")["dns"], question);
     for missing in [
+        "monitor \"names\": dns_resolve_server: only the first one is asked",
         "notification \"telegram\": channels of the type \"telegram\" aren't carried over",
-        "monitor \"shop api\": expiryNotification: not known here",
         "monitor \"no maintenance\": upsideDown: not known here",
         "monitor \"sum\": jsonPath: JSONata isn't known here",
         "monitor \"router\": the type \"ping\" isn't carried over",
         "monitor \"backup job\": the type \"push\" isn't carried over",
-        "7 monitors, 1 notifier; ",
+        "9 monitors, 1 notifier; ",
     ] {
         assert!(import.done.stderr.contains(missing), "{missing} is missing in\n{}", import.done.stderr);
     }
@@ -144,11 +161,13 @@ fn modules_of_blackbox_exporter_become_a_monitor_for_each_target() {
     assert_eq!(
         import.names(),
         [
+            "dns_mx",
             "http_2xx https://shop.example/",
             "http_2xx http://a.example",
             "http_bearer",
             "http_post_login login.example/x",
             "smtp_starttls",
+            "ssh_banner",
             "tcp_connect"
         ]
     );
@@ -161,11 +180,21 @@ fn modules_of_blackbox_exporter_become_a_monitor_for_each_target() {
     let bearer = import.monitor("http_bearer");
     assert_eq!((&bearer["enabled"], bearer["http"]["bearer"].as_str()), (&false.into(), Some("token-secret")));
     assert_eq!(import.monitor("tcp_connect")["timeout"].as_str(), Some("2s"));
+    assert_eq!(import.monitor("http_2xx https://shop.example/")["http"]["ip_family"].as_str(), Some("prefer_ipv4"));
+    assert_eq!(login["http"]["tls"], toml("{ verify = false }"));
+    let banner = toml(
+        r#"{ address = "target.example:443", tls = { server_name = "ssh.example" }, send = "SSH-2.0-probe\n",
+             expect = { reply = { matches = "^SSH-2.0-" } } }"#,
+    );
+    assert_eq!(import.monitor("ssh_banner")["tcp"], banner);
+    let question = toml(
+        r#"{ name = "shop.example", type = "MX", transport = "tcp", server = "192.0.2.53", expect = { rcode = "NXDOMAIN" } }"#,
+    );
+    assert_eq!(import.monitor("dns_mx")["dns"], question);
     for missing in [
+        "monitor \"dns_mx\": dns.validate_answer_rrs: not known here",
         "monitor \"http_bearer\": target: not in the file",
-        "monitor \"http_2xx https://shop.example/\": http.preferred_ip_protocol: not known here",
-        "http.tls_config: not known here",
-        "monitor \"smtp_starttls\": tcp.query_response: not known here",
+        "monitor \"smtp_starttls\": tcp.query_response: only one thing to send and one to expect are carried over",
         "module \"icmp\": the prober \"icmp\" isn't carried over",
     ] {
         assert!(import.done.stderr.contains(missing), "{missing} is missing in\n{}", import.done.stderr);
@@ -178,7 +207,7 @@ fn a_config_is_written_to_the_file_that_is_named() {
     home.write("theirs.yml", BLACKBOX);
     let done = home.call(&["import", "blackbox", "theirs.yml", "--output", "pingmon.toml"]);
     assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{}", done.stderr);
-    assert!(home.call(&["validate"]).stdout.starts_with("ok: 5 monitors"));
+    assert!(home.call(&["validate"]).stdout.starts_with("ok: 7 monitors"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use crate::import::draft::Monitor;
+use crate::import::draft::{Monitor, go_duration};
 
 /// A condition taken apart.
 struct Condition<'c> {
@@ -17,12 +17,13 @@ struct Condition<'c> {
 }
 
 /// Carries conditions over as expectations.
-pub(super) fn conditions(monitor: &mut Monitor, over_http: bool, all: &[&str]) {
+pub(super) fn conditions(monitor: &mut Monitor, all: &[&str]) {
+    let over_http = monitor.is("http");
     let mut on_status = false;
     for (nth, text) in all.iter().enumerate() {
         let condition = Condition::read(text);
         on_status |= condition.as_ref().is_some_and(|condition| condition.subject == "STATUS");
-        if !condition.as_ref().is_some_and(|condition| carry(monitor, over_http, condition)) {
+        if !condition.as_ref().is_some_and(|condition| carry(monitor, condition)) {
             let subject = condition.map_or(String::new(), |condition| format!(" on [{}]", condition.subject));
             monitor.note(&format!("conditions[{nth}]{subject}"), "can't be expected here");
         }
@@ -48,7 +49,8 @@ impl<'c> Condition<'c> {
 }
 
 /// Whether an expectation could be made of a condition.
-fn carry(monitor: &mut Monitor, over_http: bool, condition: &Condition<'_>) -> bool {
+fn carry(monitor: &mut Monitor, condition: &Condition<'_>) -> bool {
+    let (over_http, over_dns) = (monitor.is("http"), monitor.is("dns"));
     let Condition { function, subject, path, operator, value } = condition;
     match (*subject, *function) {
         ("CONNECTED", "") => *operator == "==" && *value == "true",
@@ -57,6 +59,11 @@ fn carry(monitor: &mut Monitor, over_http: bool, condition: &Condition<'_>) -> b
             ("<=", Ok(ms)) => latency(monitor, ms + 1),
             _ => false,
         },
+        ("CERTIFICATE_EXPIRATION", "") if over_http || monitor.is("tls") => days_left(monitor, operator, value),
+        ("DNS_RCODE", "") if over_dns && *operator == "==" => {
+            monitor.expect().insert("rcode".to_owned(), (*value).into()).is_none()
+        }
+        ("BODY", "") if over_dns && path.is_empty() => record(monitor, operator, value),
         ("STATUS", "") if over_http => status(monitor, operator, value),
         ("BODY", "") if over_http && path.is_empty() => body(monitor, operator, value),
         ("BODY", _) if over_http => json(monitor, function, path, operator, value),
@@ -68,6 +75,21 @@ fn latency(monitor: &mut Monitor, ms: u64) -> bool {
     let level = toml::Table::from_iter([("down".to_owned(), format!("{ms}ms").into())]);
     monitor.expect().insert("latency".to_owned(), level.into());
     true
+}
+
+fn days_left(monitor: &mut Monitor, operator: &str, value: &str) -> bool {
+    let Some(least) = go_duration(value).filter(|_| matches!(operator, ">" | ">=")) else { return false };
+    monitor.days_left("down", least.as_secs_f64() / 86_400.0);
+    true
+}
+
+fn record(monitor: &mut Monitor, operator: &str, value: &str) -> bool {
+    let (test, value) = match (operator, pattern(value)) {
+        ("==", Some(pattern)) => ("matches", pattern.into()),
+        ("==", None) if !is_function(value) => ("contains", Value::Array(vec![value.into()])),
+        _ => return false,
+    };
+    monitor.expect().insert(test.to_owned(), value).is_none()
 }
 
 fn status(monitor: &mut Monitor, operator: &str, value: &str) -> bool {

@@ -94,12 +94,21 @@ fn monitor(draft: &mut Draft, mut endpoint: Fields<'_>, channels: &Channels<'_>)
     let mut monitor = Monitor::new(&endpoint.text("name").unwrap_or_default());
     let url = endpoint.text("url").unwrap_or_default();
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    let over_http = matches!(scheme, "http" | "https");
-    if !(over_http || scheme == "tcp") || endpoint.take("dns").is_some() || endpoint.take("ssh").is_some() {
+    let mut question = endpoint.table("dns");
+    let kind = match scheme {
+        _ if endpoint.take("ssh").is_some() => None,
+        "http" | "https" => Some("http"),
+        "tcp" => Some("tcp"),
+        "tls" | "starttls" => Some("tls"),
+        "" if !question.is_empty() => Some("dns"),
+        _ => None,
+    };
+    let Some(kind) = kind else {
         let scheme = if scheme.is_empty() { "none" } else { scheme };
         draft.note(&format!("endpoint \"{}\"", monitor.name()), &format!("not carried over (its scheme: {scheme})"));
         return None;
-    }
+    };
+    monitor.kind(kind);
     if endpoint.flag("enabled") == Some(false) {
         monitor.set("enabled", false);
     }
@@ -112,16 +121,28 @@ fn monitor(draft: &mut Draft, mut endpoint: Fields<'_>, channels: &Channels<'_>)
     for (key, value) in endpoint.table("extra-labels").texts() {
         monitor.label(&key, &value);
     }
-    if over_http {
-        monitor.kind("http");
-        monitor.url(&url);
-        http(&mut monitor, &mut endpoint, &mut client);
-    } else {
-        monitor.kind("tcp");
-        monitor.of_kind("address", rest.trim_end_matches('/'));
+    match kind {
+        "http" => {
+            monitor.url(&url);
+            http(&mut monitor, &mut endpoint, &mut client);
+        }
+        "dns" => {
+            monitor.of_kind("server", url.as_str());
+            monitor.of_kind("name", question.text("query-name").unwrap_or_default());
+            monitor.of_kind("type", question.text("query-type").unwrap_or_else(|| "A".to_owned()));
+        }
+        _ => monitor.of_kind("address", rest.trim_end_matches('/')),
+    }
+    if scheme == "starttls" {
+        // Gatus knows no other.
+        monitor.of_kind("starttls", "smtp");
+    }
+    if matches!(kind, "http" | "tls") && client.flag("insecure") == Some(true) {
+        monitor.trusting();
     }
     let conditions = endpoint.list("conditions").into_iter().filter_map(Value::as_str);
-    condition::conditions(&mut monitor, over_http, &conditions.collect::<Vec<_>>());
+    condition::conditions(&mut monitor, &conditions.collect::<Vec<_>>());
+    monitor.note_left("dns.", question.left());
     monitor.note_left("client.", client.left());
     endpoint.skip(&["ui"]);
     monitor.note_left("", endpoint.left());
