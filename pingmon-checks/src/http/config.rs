@@ -91,7 +91,8 @@ pub(super) struct Config {
     /// What the answer has to be. Every expectation is judged; one that can't be judged counts as not met.
     #[serde(default)]
     pub(super) expect: Expect,
-    /// Most of the body to read, in bytes after decompression, at most 16 MiB; the rest is not looked at.
+    /// Most of the body to read, in bytes after decompression (gzip, deflate and brotli are asked for, zstd isn't), at
+    /// most 16 MiB; the rest is not looked at.
     /// JSON can take eighty times as much memory for the moment in which it is judged.
     #[serde(default = "max_body")]
     #[schemars(range(max = 16_777_216))]

@@ -64,7 +64,8 @@ impl Step {
         request.retain(|field, _| match field.as_str() {
             "steps" => false,
             "oauth2" => !gives_credentials,
-            field => !SEPARATE.contains(&field) && !(gives_credentials && CREDENTIALS.contains(&field)),
+            field if CREDENTIALS.contains(&field) => !gives_credentials,
+            field => !SEPARATE.contains(&field),
         });
         let headers = merged(request.remove("headers"), step.remove("headers"));
         request.extend(headers.map(|headers| ("headers".to_owned(), headers)));
