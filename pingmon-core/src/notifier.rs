@@ -29,6 +29,12 @@ pub trait Notifier: Send + Sync {
     async fn deliver(&self, notification: &Notification) -> Result<Option<Receipt>> {
         self.send(notification).await.map(|()| None)
     }
+
+    /// What would be sent, for people to look at: sends nothing and shows no secret. A channel that only writes text
+    /// needn't say more than its headline.
+    fn preview(&self, notification: &Notification) -> String {
+        notification.headline()
+    }
 }
 
 /// A family of channels that differ in config only: what a `[[notifier]]` table of the config file names.

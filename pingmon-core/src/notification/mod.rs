@@ -124,6 +124,14 @@ pub struct Companion {
     pub incident: Incident,
 }
 
+impl Companion {
+    /// What a notice tells, as part of another.
+    pub fn of(notice: &Notification) -> Self {
+        let Notification { monitor, event, at, incident, .. } = notice;
+        Self { monitor: monitor.clone(), event: *event, at: *at, incident: incident.clone() }
+    }
+}
+
 /// A place on the web that a notice leads to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
