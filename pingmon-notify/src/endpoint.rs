@@ -1,55 +1,63 @@
-//! An address that notices are posted to, and what its answers mean for a delivery. What is posted is the channels'
-//! business.
+//! The address that a channel sends its requests to, and what becomes of one. What is sent is the channels' business.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use pingmon_core::{
     error::{Error, Result},
-    time::{Clock, Span, Timestamp},
+    time::{Clock, Span, SystemClock},
 };
 use reqwest::{
-    Client, Response, StatusCode,
-    header::{HeaderMap, RETRY_AFTER},
+    Client, Response,
+    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
 };
 use url::Url;
 
-use crate::{dial::Dialer, secret::Secret, text::one_line};
+use crate::{
+    answer::{self, Answer},
+    client::client,
+    dial::Dialer,
+    request::Request,
+    secret::Secret,
+    text::one_line,
+};
 
 /// Longest URL, in bytes.
 const MAX_URL: usize = 2_048;
-/// How much of an answer is read to say why it refused, in bytes.
-const MAX_ANSWER: usize = 4 * 1024;
-/// How much of it an error repeats, in characters.
+/// How much of a refusal an error repeats, in characters.
 const MAX_REASON: usize = 300;
-/// The longest wait that a channel is granted when it asks for one.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// Shorter parts of a URL are words, not secrets.
 const MIN_TOKEN: usize = 8;
 /// How long an answer may take; the engine itself waits no longer than 30 s.
 const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(30);
 
-/// Where notices are posted to. Errors name its host and port only: the rest of the URL may be a secret.
+/// Where requests go. Errors name its host and port only: the rest of the URL may be a secret.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     client: Client,
     url: Url,
     host: String,
+    headers: HeaderMap,
     timeout: Duration,
     hidden: Vec<Secret>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Endpoint {
+    /// The address that `field` of a config holds.
+    ///
     /// # Errors
-    /// [`Error::Config`] for `url`, without repeating it.
-    pub(crate) fn new(dialer: &Dialer, url: &Secret) -> Result<Self> {
-        let url = parse(url.expose())?;
-        let client = dialer.client(&url)?;
+    /// [`Error::Config`] for the field, without repeating what it holds.
+    pub(crate) fn new(dialer: &Dialer, field: &str, url: &str) -> Result<Self> {
+        let url = parse(field, url)?;
+        let client = client(dialer, field, &url)?;
         let host = match (url.host_str(), url.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or_default().to_owned(),
         };
         let hidden = tokens(&url).map(Secret::from).collect();
-        Ok(Self { client, url, host, timeout: Duration::from_secs(10), hidden })
+        let (headers, timeout, clock) = (HeaderMap::new(), Duration::from_secs(10), Arc::new(SystemClock));
+        Ok(Self { client, url, host, headers, timeout, hidden, clock })
     }
 
     /// Sets how long an answer may take; 10 s unless set.
@@ -64,6 +72,45 @@ impl Endpoint {
         Ok(self)
     }
 
+    /// Sets the clock that dates in answers are compared with; the wall clock unless set.
+    pub(crate) fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Has every request bear a header whose value is a secret or holds the secret that `field` of the config does.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for the field when it can't be in a header.
+    pub(crate) fn bear(mut self, name: HeaderName, value: &str, field: &str) -> Result<Self> {
+        let Ok(mut value) = HeaderValue::try_from(value) else {
+            return Err(Error::config(field, "holds characters that a header can't"));
+        };
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        Ok(self)
+    }
+
+    /// Has every request bear a name and a password, which `field` of the config holds.
+    ///
+    /// # Errors
+    /// As [`bear`](Self::bear).
+    pub(crate) fn basic(mut self, name: &str, password: &str, field: &str) -> Result<Self> {
+        let credentials = BASE64_STANDARD.encode(format!("{name}:{password}"));
+        self.hide(&credentials);
+        self.hide(password);
+        self.bear(AUTHORIZATION, &format!("Basic {credentials}"), field)
+    }
+
+    /// Has every request bear a token, which `field` of the config holds.
+    ///
+    /// # Errors
+    /// As [`bear`](Self::bear).
+    pub(crate) fn bearer(mut self, token: &str, field: &str) -> Result<Self> {
+        self.hide(token);
+        self.bear(AUTHORIZATION, &format!("Bearer {token}"), field)
+    }
+
     /// Adds a secret that no error may repeat, even if the far end echoes it.
     pub(crate) fn hide(&mut self, secret: &str) {
         if !secret.is_empty() {
@@ -71,17 +118,33 @@ impl Endpoint {
         }
     }
 
-    /// Posts once. `Ok` means that the far end answered with a 2xx status.
+    /// Sends once. `Ok` means that the far end answered with a 2xx status.
     ///
     /// # Errors
     /// [`Error::Delivery`]. No answer, 408, 425, 429 and 5xx are worth another attempt; other answers are final.
-    pub(crate) async fn post(&self, headers: HeaderMap, body: Vec<u8>, clock: &dyn Clock) -> Result<()> {
-        let request = self.client.post(self.url.clone()).timeout(self.timeout);
-        let response = request.headers(headers).body(body).send().await.map_err(|error| self.unanswered(&error))?;
+    pub(crate) async fn send(&self, request: &Request) -> Result<Answer> {
+        let mut headers = self.headers.clone();
+        headers.extend(request.headers.clone());
+        let sent = self.client.request(request.method.clone(), request.url(&self.url)).timeout(self.timeout);
+        let sent = sent.headers(headers).body(request.body.clone()).send().await;
+        let response = sent.map_err(|error| self.unanswered(&error))?;
         if response.status().is_success() {
-            return Ok(());
+            return Ok(Answer::new(response));
         }
-        Err(self.refused(response, clock).await)
+        Err(self.refused(response).await)
+    }
+
+    /// A refusal that the far end put into an answer of status 2xx.
+    pub(crate) fn refusal(&self, said: &str, retryable: bool) -> Error {
+        let said = one_line(&self.without_secrets(said), MAX_REASON);
+        Error::Delivery { reason: format!("{} answered {said}", self.host), retryable, retry_after: None }
+    }
+
+    /// The request for people to read, without secrets.
+    pub(crate) fn shown(&self, request: &Request) -> String {
+        let mut request = request.clone();
+        request.headers.extend(self.headers.clone());
+        self.without_secrets(&request.shown(&self.host))
     }
 
     fn unanswered(&self, error: &reqwest::Error) -> Error {
@@ -95,20 +158,21 @@ impl Endpoint {
         Error::Delivery { reason, retryable: !error.is_builder(), retry_after: None }
     }
 
-    async fn refused(&self, response: Response, clock: &dyn Clock) -> Error {
+    async fn refused(&self, response: Response) -> Error {
         let status = response.status();
-        let retryable = is_retryable(status);
-        let wanted = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let retryable = answer::is_retryable(status);
+        let headers = response.headers().clone();
         let mut reason = format!("{} answered {status}", self.host);
         if status.is_redirection() {
             reason.push_str(", and redirects are not followed: give the url it leads to");
         }
-        let said = self.without_secrets(&beginning(response).await);
+        let said = answer::beginning(response).await;
+        let retry_after = if retryable { answer::wait(&headers, &said, self.clock.now()) } else { None };
+        let said = self.without_secrets(&said);
         if !said.is_empty() {
             reason.push_str(": ");
             reason.push_str(&one_line(&said, MAX_REASON));
         }
-        let retry_after = wanted.filter(|_| retryable).and_then(|wanted| retry_after(&wanted, clock.now()));
         Error::Delivery { reason, retryable, retry_after }
     }
 
@@ -124,8 +188,8 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-fn parse(text: &str) -> Result<Url> {
-    let refuse = |reason: &str| Err(Error::config("url", reason));
+fn parse(field: &str, text: &str) -> Result<Url> {
+    let refuse = |reason: &str| Err(Error::config(field, reason));
     if text.len() > MAX_URL {
         return refuse("is longer than 2048 bytes");
     }
@@ -142,33 +206,6 @@ fn tokens(url: &Url) -> impl Iterator<Item = &str> {
     segments.chain(url.password()).filter(|part| part.len() >= MIN_TOKEN)
 }
 
-/// The first bytes of an answer; what breaks or stalls on the way is left out.
-async fn beginning(mut response: Response) -> String {
-    let mut read = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        let room = MAX_ANSWER - read.len();
-        read.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if read.len() == MAX_ANSWER {
-            break;
-        }
-    }
-    String::from_utf8_lossy(&read).into_owned()
-}
-
-fn is_retryable(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 425 | 429) || status.is_server_error()
-}
-
-/// How long a `Retry-After` header asks to wait: seconds or an HTTP date (RFC 9110 section 10.2.3), at most an hour.
-fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    let seconds = value.trim().parse().map(Duration::from_secs).ok();
-    let wait = seconds.or_else(|| {
-        let date = httpdate::parse_http_date(value.trim()).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-        Some((Timestamp::default() + date).since(now))
-    })?;
-    Some(wait.min(MAX_RETRY_AFTER))
-}
-
 fn root_cause(error: &reqwest::Error) -> &dyn StdError {
     let mut cause: &dyn StdError = error;
     while let Some(deeper) = cause.source() {
@@ -182,36 +219,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_read_from_seconds_or_a_date_and_is_an_hour_at_most() {
-        let now = "1994-11-06T08:49:07Z".parse().unwrap();
-        let seconds = |n| Some(Duration::from_secs(n));
-        for (value, wait) in [
-            ("120", seconds(120)),
-            (" 0 ", seconds(0)),
-            ("99999999999", seconds(3_600)),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", seconds(30)),
-            ("Sunday, 06-Nov-94 08:49:37 GMT", seconds(30)),
-            ("Sun, 06 Nov 1994 08:49:00 GMT", seconds(0)),
-            ("Sat, 06 Nov 2094 08:49:37 GMT", seconds(3_600)),
-            ("-5", None),
-            ("soon", None),
-        ] {
-            assert_eq!(retry_after(value, now), wait, "{value}");
-        }
-    }
-
-    #[test]
-    fn only_answers_that_may_change_are_worth_another_attempt() {
-        let retryable = |code| is_retryable(StatusCode::from_u16(code).unwrap());
-        assert!([408, 425, 429, 500, 502, 503, 504, 599].into_iter().all(retryable));
-        assert!(![301, 302, 304, 400, 401, 403, 404, 410, 422].into_iter().any(retryable));
-    }
-
-    #[test]
     fn a_url_that_cannot_be_posted_to_is_refused_without_repeating_it() {
         let long = format!("https://hooks.example/{}", "canary".repeat(400));
         for bad in ["", "canary", "ftp://canary/x", "https://", "https://can ary/", "mailto:canary", long.as_str()] {
-            let error = parse(bad).unwrap_err().to_string();
+            let error = parse("url", bad).unwrap_err().to_string();
             assert!(error.starts_with("invalid url: ") && !error.contains("canary"), "{error}");
         }
     }

@@ -2,22 +2,15 @@
 //!
 //! The event's target is [`TARGET`], its message the headline on one line. Its level says how urgent it is: `error` when
 //! an incident opened or worsened, `warn` for a reminder, `info` when it was resolved. Its fields are `delivery`,
-//! `channel`, `event`, `monitor`, `monitor_id`, `kind`, `incident`, `about`, `incident_level` and `failing_since`.
-
-use std::sync::Arc;
+//! `channel`, `event`, `monitor`, `monitor_id`, `kind`, `incident`, `about`, `incident_level`, `failing_since`,
+//! `confirmed_by` (who saw it, when several had to) and `also` (how many other incidents the notice tells of).
 
 use async_trait::async_trait;
-use pingmon_core::{
-    check::parse_config,
-    error::Result,
-    incident::Event,
-    notification::Notification,
-    notifier::{Notifier, NotifierKind},
-};
-use schemars::{JsonSchema, Schema};
-use serde_json::Value;
+use pingmon_core::{error::Result, incident::Event, notification::Notification, notifier::Notifier};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use crate::text::one_line;
+use crate::{Name, dial::Dialer, kind::Channel, text::one_line};
 
 /// The target of the events, to route and filter by.
 pub const TARGET: &str = "pingmon::notice";
@@ -47,6 +40,8 @@ impl Notifier for Log {
                     about = %notification.incident.about,
                     incident_level = %notification.incident.level,
                     failing_since = %notification.incident.failing_since,
+                    confirmed_by = %one_line(&notification.confirmed_by.join(", "), MAX_HEADLINE),
+                    also = notification.also.len(),
                     "{}",
                     one_line(&notification.headline(), MAX_HEADLINE)
                 )
@@ -61,28 +56,16 @@ impl Notifier for Log {
     }
 }
 
-/// The kind `log`. It needs no config.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LogKind;
-
-/// The channel has nothing to set.
-#[derive(serde::Deserialize, JsonSchema)]
+/// Writes each notice to the log of this program. There is nothing to set.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Config {}
+pub(crate) struct Config {}
 
-impl NotifierKind for LogKind {
-    fn name(&self) -> &'static str {
-        "log"
-    }
+impl Channel for Log {
+    const NAME: Name = Name::Log;
+    type Config = Config;
 
-    fn schema(&self) -> Schema {
-        schemars::schema_for!(Config)
-    }
-
-    fn build(&self, config: &Value) -> Result<Arc<dyn Notifier>> {
-        if !config.is_null() {
-            parse_config::<Config>(config)?;
-        }
-        Ok(Arc::new(Log))
+    fn open(Config {}: Config, _: &Dialer) -> Result<Self> {
+        Ok(Self)
     }
 }

@@ -8,9 +8,10 @@
 //! | field | is |
 //! |---|---|
 //! | `id` | idempotency key: a UUID, the same for every repeat of this notice |
-//! | `event` | `opened`, `worsened`, `reminder` or `resolved` |
+//! | `event` | `opened`, `worsened`, `eased`, `reminder` or `resolved` |
 //! | `at` | when it happened |
 //! | `headline` | one line for people |
+//! | `lasted` | how long the failure has lasted up to this notice, in words: `1h 5m` |
 //! | `monitor.id` | UUID of the monitor, which survives renames |
 //! | `monitor.name`, `monitor.kind` | its name, its check kind |
 //! | `monitor.labels` | its labels, an object of strings |
@@ -23,10 +24,16 @@
 //! | `incident.closed` | why it ended: `recovered`, `paused` or `retired`; `null` while it is open |
 //! | `incident.message` | what the run behind this event said |
 //! | `outcome` | that run, or `null` when there was none because the monitor was paused or retired |
+//! | `confirmed_by` | who saw the failure, by host, when more than one worker had to; else an empty list |
+//! | `also` | other incidents that this notice tells of too: objects with `event`, `at`, `monitor` and `incident` as above |
+//! | `links` | where more is to be seen and done: objects with `text` and `url` |
 //! | `outcome.status`, `outcome.message` | `up`, `degraded`, `down` or `unknown`; one line for people |
 //!
 //! Beyond those two, `outcome` holds what the run had to say of `latency_ms`, `phases_ms`, `failed`, `metrics` and
 //! `evidence`, written as in the JSON output of `pingmon check`.
+//!
+//! A `body` of one's own is a minijinja template over these same fields; what it inserts is written as its content type
+//! asks for. A notice that it fails for is a dead letter, since nobody else knows what the receiver would understand.
 //!
 //! # Headers
 //! | header | is |
@@ -39,34 +46,41 @@
 //! Any 2xx status is a receipt. 408, 425, 429, 5xx and no answer are tried again, not before the time that a
 //! `Retry-After` asks for (an hour at most). Whatever else comes is final; redirects are not followed.
 
-mod payload;
+mod headers;
 mod signature;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pingmon_core::{
-    check::parse_config,
     dial::DialPolicy,
     error::{Error, Result},
     notification::Notification,
-    notifier::{Notifier, NotifierKind},
+    notifier::Notifier,
     time::{Clock, Span, SystemClock},
 };
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use schemars::{JsonSchema, Schema};
+use reqwest::{
+    Method,
+    header::{HeaderName, HeaderValue},
+};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
-use self::{payload::Payload, signature::Signer};
-use crate::{dial::Dialer, endpoint::Endpoint, secret::Secret};
+use self::{headers::Headers, signature::Signer};
+use crate::{
+    Name,
+    dial::Dialer,
+    endpoint::Endpoint,
+    facts::Facts,
+    kind::Channel,
+    medium::Medium,
+    request::Request,
+    secret::Secret,
+    template::{Escape, Template},
+};
 
-/// Most headers of one's own on a webhook.
-pub const MAX_HEADERS: usize = 32;
+pub use self::headers::MAX_HEADERS;
 
-/// Headers that the channel or HTTP itself sets.
-const RESERVED: [&str; 8] =
-    ["connection", "content-length", "content-type", "host", "idempotency-key", "te", "transfer-encoding", "upgrade"];
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
@@ -88,7 +102,10 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 #[derive(Clone)]
 pub struct Webhook {
     endpoint: Endpoint,
-    headers: HeaderMap,
+    method: Method,
+    headers: Headers,
+    media_type: HeaderValue,
+    body: Option<Template>,
     signer: Option<Signer>,
     clock: Arc<dyn Clock>,
 }
@@ -101,12 +118,19 @@ impl Webhook {
     /// [`Error::Config`] when `url` is none, when it names an address that the policy forbids, or when the system's TLS
     /// roots can't be used.
     pub fn new(url: &str, policy: &DialPolicy) -> Result<Self> {
-        Self::through(&Dialer::new(policy)?, &url.into())
+        Self::through(&Dialer::new(policy)?, url)
     }
 
-    fn through(dialer: &Dialer, url: &Secret) -> Result<Self> {
-        let endpoint = Endpoint::new(dialer, url)?;
-        Ok(Self { endpoint, headers: HeaderMap::new(), signer: None, clock: Arc::new(SystemClock) })
+    fn through(dialer: &Dialer, url: &str) -> Result<Self> {
+        Ok(Self {
+            endpoint: Endpoint::new(dialer, "url", url)?,
+            method: Method::POST,
+            headers: Headers::default(),
+            media_type: HeaderValue::from_static("application/json"),
+            body: None,
+            signer: None,
+            clock: Arc::new(SystemClock),
+        })
     }
 
     /// Signs with `secret`: `whsec_` and the base64 of a key, or any other text, whose bytes are the key then.
@@ -119,29 +143,30 @@ impl Webhook {
         Ok(self)
     }
 
-    /// Adds a header of one's own, such as `authorization`; its value counts as a secret.
+    /// Adds a header of one's own, such as `authorization`; its value counts as a secret and may be a template.
     ///
     /// # Errors
     /// [`Error::Config`] when name or value isn't fit for a header, when the channel sets that header itself, or when
     /// there are 32 already.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self> {
-        let field = format!("headers.{name}");
-        let name = match HeaderName::try_from(name) {
-            Ok(name) if RESERVED.contains(&name.as_str()) || name.as_str().starts_with("webhook-") => {
-                return Err(Error::config(field, "is set by the channel itself: leave it out"));
-            }
-            Ok(name) => name,
-            Err(_) => return Err(Error::config("headers", format!("{name:?} is not the name of a header"))),
-        };
-        let Ok(mut header) = HeaderValue::try_from(value) else {
-            return Err(Error::config(field, "its value holds characters that a header can't"));
-        };
-        if self.headers.len() == MAX_HEADERS {
-            return Err(Error::config("headers", format!("more than the {MAX_HEADERS} allowed")));
-        }
-        header.set_sensitive(true);
+        self.headers.add(name, value)?;
         self.endpoint.hide(value);
-        self.headers.insert(name, header);
+        Ok(self)
+    }
+
+    /// Sends what a template makes of the facts, as `content_type`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when one of them isn't fit for it.
+    pub fn body(mut self, template: &str, content_type: &str) -> Result<Self> {
+        let escape = match content_type {
+            json if json.contains("json") => Escape::Json,
+            markup if markup.contains("html") || markup.contains("xml") => Escape::Text(Medium::Html),
+            _ => Escape::Text(Medium::Plain),
+        };
+        self.body = Some(Template::escaping("body", template, escape)?);
+        self.media_type = HeaderValue::try_from(content_type)
+            .map_err(|_| Error::config("content_type", "is no media type such as application/json"))?;
         Ok(self)
     }
 
@@ -158,22 +183,28 @@ impl Webhook {
     /// signatures whose time is off.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.endpoint = self.endpoint.clock(Arc::clone(&clock));
         self.clock = clock;
         self
     }
 
-    /// The headers of one attempt at delivering `body` as `id`.
-    fn headers(&self, id: &str, body: &[u8]) -> Result<HeaderMap> {
+    /// What one attempt at delivering a notice sends.
+    fn request(&self, notice: &Notification) -> Result<Request> {
+        let body = match &self.body {
+            Some(template) => template.render(notice).map_err(|e| unsendable(&e))?.into_bytes(),
+            None => serde_json::to_vec(&Facts::of(notice)).map_err(|e| unsendable(&e))?,
+        };
+        let id = notice.id.to_string();
         let timestamp = self.clock.now().as_micros().div_euclid(1_000_000).to_string();
-        let mut headers = self.headers.clone();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(WEBHOOK_ID, header(id)?);
-        headers.insert(IDEMPOTENCY_KEY, header(id)?);
-        headers.insert(WEBHOOK_TIMESTAMP, header(&timestamp)?);
-        if let Some(signer) = &self.signer {
-            headers.insert(WEBHOOK_SIGNATURE, header(&signer.sign(id, &timestamp, body))?);
-        }
-        Ok(headers)
+        let signature = self.signer.as_ref().map(|signer| signer.sign(&id, &timestamp, &body));
+        let mut request = Request::new(self.media_type.clone(), body).method(self.method.clone());
+        request.headers.extend(self.headers.of(notice)?);
+        request = request.header(WEBHOOK_ID, header(&id)?).header(IDEMPOTENCY_KEY, header(&id)?);
+        request = request.header(WEBHOOK_TIMESTAMP, header(&timestamp)?);
+        Ok(match signature {
+            Some(signature) => request.header(WEBHOOK_SIGNATURE, header(&signature)?),
+            None => request,
+        })
     }
 }
 
@@ -187,9 +218,14 @@ impl fmt::Debug for Webhook {
 #[async_trait]
 impl Notifier for Webhook {
     async fn send(&self, notification: &Notification) -> Result<()> {
-        let body = serde_json::to_vec(&Payload::of(notification)).map_err(|e| unsendable(&e))?;
-        let headers = self.headers(&notification.id.to_string(), &body)?;
-        self.endpoint.post(headers, body, &*self.clock).await
+        self.endpoint.send(&self.request(notification)?).await.map(drop)
+    }
+
+    fn preview(&self, notification: &Notification) -> String {
+        match self.request(notification) {
+            Ok(request) => self.endpoint.shown(&request),
+            Err(error) => error.chain(),
+        }
     }
 }
 
@@ -201,58 +237,64 @@ fn unsendable(error: &dyn fmt::Display) -> Error {
     Error::Delivery { reason: format!("the notice can't be written: {error}"), retryable: false, retry_after: None }
 }
 
-/// The kind `webhook`.
-#[derive(Clone, Debug)]
-pub struct WebhookKind {
-    dialer: Dialer,
-}
-
-impl WebhookKind {
-    /// The kind whose channels dial only what `policy` permits.
-    ///
-    /// # Errors
-    /// [`Error::Config`] when the system's TLS roots can't be used.
-    pub fn new(policy: &DialPolicy) -> Result<Self> {
-        Ok(Self { dialer: Dialer::new(policy)? })
-    }
-}
-
-/// Posts each notice as signed JSON to a URL.
+/// Posts each notice as signed JSON to a URL, or sends what a template makes of it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Config {
+pub(crate) struct Config {
     /// Where to post: `https://…` or `http://…`, at most 2048 bytes. May hold secrets.
     url: Secret,
     /// What to sign with: `whsec_` and the base64 of a key (Standard Webhooks), or any other text. Unsigned without it.
     secret: Option<Secret>,
-    /// Headers to add, at most 32, such as `authorization`. Values count as secrets.
+    /// How to send it.
+    #[serde(default)]
+    method: Verb,
+    /// Headers to add, at most 32, such as `authorization`. Values count as secrets; they may be templates.
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
+    /// The body, as a minijinja template over the facts: in JSON `{{ monitor.name }}` stands for a text with its quotes.
+    /// All facts as JSON when not given.
+    body: Option<String>,
+    /// The media type of `body`: "application/json" when not given.
+    content_type: Option<String>,
     /// How long an answer may take: from "1ms" to "30s", "10s" when not given.
     timeout: Option<Span>,
 }
 
-impl NotifierKind for WebhookKind {
-    fn name(&self) -> &'static str {
-        "webhook"
-    }
+/// The method of a webhook's request.
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum Verb {
+    #[default]
+    Post,
+    Put,
+    Patch,
+}
 
-    fn schema(&self) -> Schema {
-        schemars::schema_for!(Config)
-    }
+impl Channel for Webhook {
+    const NAME: Name = Name::Webhook;
+    type Config = Config;
 
-    fn build(&self, config: &Value) -> Result<Arc<dyn Notifier>> {
-        let config: Config = parse_config(config)?;
-        let mut webhook = Webhook::through(&self.dialer, &config.url)?;
+    fn open(config: Config, dialer: &Dialer) -> Result<Self> {
+        let mut webhook = Self::through(dialer, config.url.expose())?;
+        webhook.method = match config.method {
+            Verb::Post => Method::POST,
+            Verb::Put => Method::PUT,
+            Verb::Patch => Method::PATCH,
+        };
         if let Some(secret) = config.secret {
             webhook = webhook.secret(secret.expose())?;
         }
         for (name, value) in &config.headers {
             webhook = webhook.header(name, value.expose())?;
         }
-        if let Some(Span(timeout)) = config.timeout {
-            webhook = webhook.timeout(timeout)?;
+        webhook = match (config.body, config.content_type) {
+            (Some(body), media_type) => webhook.body(&body, media_type.as_deref().unwrap_or("application/json"))?,
+            (None, Some(_)) => return Err(Error::config("content_type", "says what `body` is, which isn't given")),
+            (None, None) => webhook,
+        };
+        match config.timeout {
+            Some(Span(timeout)) => webhook.timeout(timeout),
+            None => Ok(webhook),
         }
-        Ok(Arc::new(webhook))
     }
 }

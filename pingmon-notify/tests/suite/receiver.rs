@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Router,
     body::Bytes,
-    http::{HeaderMap, Uri},
+    http::{HeaderMap, Method, Uri},
     response::{IntoResponse, Response},
 };
 use tokio::{net::TcpListener, task::JoinSet};
@@ -16,6 +16,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 /// One request as it came in.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
+    pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -45,8 +46,8 @@ impl Receiver {
     ) -> Self {
         let received = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&received);
-        let handler = move |uri: Uri, headers: HeaderMap, body: Bytes| {
-            let request = Received { uri, headers, body };
+        let handler = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
+            let request = Received { method, uri, headers, body };
             let response: Option<Response> = answer(&request).map(IntoResponse::into_response);
             log.lock().unwrap_or_else(PoisonError::into_inner).push(request);
             async move {

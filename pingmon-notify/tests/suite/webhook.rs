@@ -19,11 +19,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use pingmon_core::{
     dial::DialPolicy,
     error::{Error, Result},
-    notifier::{Notifier, NotifierKind},
+    notifier::Notifier,
     outcome::Outcome,
     time::{Clock, Timestamp},
 };
-use pingmon_notify::webhook::{Webhook, WebhookKind};
+use pingmon_notify::{kinds, open, webhook::Webhook};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -79,6 +79,7 @@ async fn the_body_is_the_documented_json() {
         "event": "opened",
         "at": "2026-11-22T12:00:00.000000Z",
         "headline": "shop api is down: 500 Internal Server Error",
+        "lasted": "0s",
         "monitor": { "id": notices::MONITOR, "name": "shop api", "kind": "http", "labels": { "team": "shop" } },
         "incident": {
             "id": sent[0].incident.id,
@@ -91,6 +92,9 @@ async fn the_body_is_the_documented_json() {
             "message": "500 Internal Server Error",
         },
         "outcome": { "status": "down", "latency_ms": 1.5, "message": "500 Internal Server Error" },
+        "confirmed_by": [],
+        "also": [],
+        "links": [],
     });
     assert_eq!(received[0].json(), opened);
     let resolved = received[1].json();
@@ -166,11 +170,34 @@ async fn a_repeat_bears_the_same_idempotency_key_and_a_new_timestamp() {
 async fn headers_of_ones_own_are_sent() {
     let receiver = Receiver::answering(|_| Some(StatusCode::OK)).await;
     let config = json!({ "url": receiver.url("/a?b=c"), "headers": { "Authorization": "Bearer x" }, "timeout": "5s" });
-    let kind = WebhookKind::new(&DialPolicy::open()).unwrap();
-    kind.build(&config).unwrap().send(&notices::opened()).await.unwrap();
+    open("webhook", &config, &DialPolicy::open()).unwrap().send(&notices::opened()).await.unwrap();
     let request = receiver.received().remove(0);
     assert_eq!(request.header("authorization"), "Bearer x");
     assert_eq!(request.uri.to_string(), "/a?b=c");
+}
+
+#[tokio::test]
+async fn method_headers_and_body_can_be_ones_own() {
+    let receiver = Receiver::answering(|_| Some(StatusCode::OK)).await;
+    let config = json!({
+        "url": receiver.url("/a"),
+        "method": "PUT",
+        "headers": { "x-event": "{{ event }}/{{ monitor.name }}" },
+        "body": "{ \"who\": {{ monitor.name }}, \"labels\": {{ monitor.labels }}, \"for\": {{ lasted }} }",
+    });
+    let mut notice = notices::opened();
+    notice.monitor.name = "a \"b\"\r\nx-forged: 1".to_owned();
+    open("webhook", &config, &DialPolicy::open()).unwrap().send(&notice).await.unwrap();
+    let request = receiver.received().remove(0);
+    assert_eq!((request.method.as_str(), request.header("content-type")), ("PUT", "application/json"));
+    assert_eq!(request.header("x-event"), "opened/a \"b\" x-forged: 1");
+    let expected = json!({ "who": "a \"b\" x-forged: 1", "labels": { "team": "shop" }, "for": "0s" });
+    assert_eq!(request.json(), expected);
+    let config = json!({ "url": receiver.url("/a"), "body": "<p>{{ monitor.name }}</p>", "content_type": "text/html" });
+    notice.monitor.name = "<script>".to_owned();
+    open("webhook", &config, &DialPolicy::open()).unwrap().send(&notice).await.unwrap();
+    let request = receiver.received().remove(1);
+    assert_eq!((request.header("content-type"), &request.body[..]), ("text/html", &b"<p>&lt;script&gt;</p>"[..]));
 }
 
 #[tokio::test]
@@ -307,7 +334,7 @@ async fn no_secret_shows_in_debug_or_errors_even_when_it_is_echoed() {
 
 #[test]
 fn a_config_that_cannot_work_names_the_field_and_repeats_no_secret() {
-    let kind = WebhookKind::new(&DialPolicy::open()).unwrap();
+    let policy = DialPolicy::open();
     let good = "https://hooks.example/canary";
     let headers: serde_json::Map<_, _> = (0..33).map(|n| (format!("x-{n}"), json!("canary"))).collect();
     for (config, field) in [
@@ -327,8 +354,12 @@ fn a_config_that_cannot_work_names_the_field_and_repeats_no_secret() {
         (json!({ "url": good, "headers": { "webhook-id": "canary" } }), "headers.webhook-id"),
         (json!({ "url": good, "headers": { "x y": "canary" } }), "headers"),
         (json!({ "url": good, "headers": headers }), "headers"),
+        (json!({ "url": good, "headers": { "x-a": "{{ canary }}" } }), "headers.x-a"),
+        (json!({ "url": good, "body": "{{ nothing }}" }), "body"),
+        (json!({ "url": good, "content_type": "text/plain" }), "content_type"),
+        (json!({ "url": good, "method": "GET" }), "method"),
     ] {
-        let error = kind.build(&config).err().expect(field).to_string();
+        let error = open("webhook", &config, &policy).err().expect(field).to_string();
         assert!(error.starts_with(&format!("invalid {field}: ")), "{error}");
         assert!(!error.contains("canary") && !error.contains("31337"), "{error}");
     }
@@ -336,7 +367,8 @@ fn a_config_that_cannot_work_names_the_field_and_repeats_no_secret() {
 
 #[test]
 fn the_schema_marks_what_is_secret() {
-    let schema = Value::from(WebhookKind::new(&DialPolicy::open()).unwrap().schema());
+    let schema =
+        Value::from(kinds(&DialPolicy::open()).unwrap().iter().find(|kind| kind.name() == "webhook").unwrap().schema());
     assert_eq!(schema["required"], json!(["url"]));
     assert_eq!(schema["properties"]["url"]["writeOnly"], true);
     assert_eq!(schema["properties"]["headers"]["additionalProperties"]["writeOnly"], true);

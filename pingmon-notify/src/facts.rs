@@ -1,0 +1,107 @@
+//! The facts of a notice as JSON: what a webhook posts, a command reads and a template may say. A public format, written
+//! out here so that a change inside pingmon can't change it. The webhook's module documents it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use pingmon_core::{
+    id::{DeliveryId, IncidentId, MonitorId},
+    incident::{About, Closed, Event, Incident},
+    notification::{Link, Notification, Subject},
+    outcome::{Outcome, Status},
+    time::{Span, Timestamp},
+};
+use serde::Serialize;
+
+#[derive(Serialize)]
+pub(crate) struct Facts<'a> {
+    id: DeliveryId,
+    event: Event,
+    at: Timestamp,
+    headline: String,
+    lasted: String,
+    monitor: MonitorFacts<'a>,
+    incident: IncidentFacts<'a>,
+    outcome: Option<&'a Outcome>,
+    confirmed_by: &'a [String],
+    also: Vec<AlsoFacts<'a>>,
+    links: &'a [Link],
+}
+
+#[derive(Serialize)]
+struct MonitorFacts<'a> {
+    id: MonitorId,
+    name: &'a str,
+    kind: &'a str,
+    labels: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct IncidentFacts<'a> {
+    id: IncidentId,
+    about: About,
+    level: Status,
+    failing_since: Timestamp,
+    opened_at: Timestamp,
+    closed_at: Option<Timestamp>,
+    closed: Option<Closed>,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct AlsoFacts<'a> {
+    event: Event,
+    at: Timestamp,
+    monitor: MonitorFacts<'a>,
+    incident: IncidentFacts<'a>,
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn of(notice: &'a Notification) -> Self {
+        let also = notice.also.iter().map(|companion| AlsoFacts {
+            event: companion.event,
+            at: companion.at,
+            monitor: MonitorFacts::of(&companion.monitor),
+            incident: IncidentFacts::of(&companion.incident),
+        });
+        Self {
+            id: notice.id,
+            event: notice.event,
+            at: notice.at,
+            headline: notice.headline(),
+            lasted: lasted(notice),
+            monitor: MonitorFacts::of(&notice.monitor),
+            incident: IncidentFacts::of(&notice.incident),
+            outcome: notice.outcome.as_ref(),
+            confirmed_by: &notice.confirmed_by,
+            also: also.collect(),
+            links: &notice.links,
+        }
+    }
+}
+
+impl<'a> MonitorFacts<'a> {
+    fn of(monitor: &'a Subject) -> Self {
+        Self { id: monitor.id, name: &monitor.name, kind: &monitor.kind, labels: &monitor.labels }
+    }
+}
+
+impl<'a> IncidentFacts<'a> {
+    fn of(incident: &'a Incident) -> Self {
+        Self {
+            id: incident.id,
+            about: incident.about,
+            level: incident.level,
+            failing_since: incident.failing_since,
+            opened_at: incident.opened_at,
+            closed_at: incident.closed_at,
+            closed: incident.closed,
+            message: &incident.message,
+        }
+    }
+}
+
+/// How long the failure has lasted up to a notice, to the second, in words: `1h 5m`.
+pub(crate) fn lasted(notice: &Notification) -> String {
+    let lasted = notice.at.since(notice.incident.failing_since);
+    Span(Duration::from_secs(lasted.as_secs())).to_string()
+}

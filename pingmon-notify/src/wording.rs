@@ -1,0 +1,200 @@
+//! What a notice says: one default rendering of its facts per medium, in its place what the channel's template says, and
+//! both within the channel's limits.
+
+mod lines;
+
+use pingmon_core::{
+    error::Result,
+    incident::{About, Closed, Event},
+    notification::Notification,
+    outcome::Status,
+};
+
+use self::lines::lines;
+use crate::{
+    facts::lasted,
+    medium::Medium,
+    template::{self, Template},
+};
+
+/// How long a fact may be, in characters: shorter where a line has no room for more.
+const FACT_LENGTHS: [usize; 4] = [500, 200, 80, 20];
+
+/// How long texts are measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unit {
+    /// UTF-16 code units, of which a character has one or two: for vendors who count characters, however they do it.
+    Utf16,
+    /// Bytes of UTF-8.
+    Bytes,
+}
+
+impl Unit {
+    fn len(self, text: &str) -> usize {
+        match self {
+            Self::Utf16 => text.encode_utf16().count(),
+            Self::Bytes => text.len(),
+        }
+    }
+
+    /// The longest beginning of `text` that has no more than `most`, with an ellipsis in it when something is missing.
+    pub(crate) fn cut(self, text: &str, most: usize) -> String {
+        if self.len(text) <= most {
+            return text.to_owned();
+        }
+        let mut room = most.saturating_sub(self.len("…"));
+        let fits = |c: &char| {
+            let mut bytes = [0; 4];
+            let left = room.checked_sub(self.len(c.encode_utf8(&mut bytes)));
+            room = left.unwrap_or(0);
+            left.is_some()
+        };
+        let mut cut: String = text.chars().take_while(fits).collect();
+        cut.push('…');
+        cut
+    }
+}
+
+/// What a channel has room for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    /// What the title is written in, and how long it may be.
+    pub(crate) title: (Medium, usize),
+    /// What the body is written in, and how long it may be.
+    pub(crate) body: (Medium, usize),
+    /// How both are measured.
+    pub(crate) unit: Unit,
+    /// Whether the title begins with a sign of the state.
+    pub(crate) sign: bool,
+}
+
+/// A notice in words.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    pub(crate) title: String,
+    pub(crate) body: String,
+}
+
+/// How a channel words its notices.
+#[derive(Clone, Debug)]
+pub(crate) struct Wording {
+    form: Form,
+    title: Option<Template>,
+    body: Option<Template>,
+}
+
+impl Wording {
+    /// # Errors
+    /// [`Error::Config`](pingmon_core::error::Error::Config) for `template.title` or `template.body`.
+    pub(crate) fn new(form: Form, config: Option<template::Config>) -> Result<Self> {
+        let config = config.unwrap_or_default();
+        let title = config.title.map(|source| Template::new("template.title", &source, form.title.0)).transpose()?;
+        let body = config.body.map(|source| Template::new("template.body", &source, form.body.0)).transpose()?;
+        Ok(Self { form, title, body })
+    }
+
+    /// The title and body of a notice. Where a template fails, the default says it: a notice that arrives is worth more
+    /// than one that is as it was meant.
+    pub(crate) fn of(&self, notice: &Notification) -> Text {
+        Text { title: self.title(notice), body: self.body(notice) }
+    }
+
+    fn title(&self, notice: &Notification) -> String {
+        let (medium, most) = self.form.title;
+        let own = self.title.as_ref().and_then(|template| template.render(notice).ok());
+        let own = own.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty());
+        match own {
+            Some(text) if self.form.unit.len(&text) <= most => text,
+            Some(text) if medium.may_be_cut() => self.form.unit.cut(&text, most),
+            _ => default_title(self.form, notice),
+        }
+    }
+
+    fn body(&self, notice: &Notification) -> String {
+        let (medium, most) = self.form.body;
+        match self.body.as_ref().and_then(|template| template.render(notice).ok()) {
+            Some(text) if self.form.unit.len(&text) <= most => text,
+            Some(text) if medium.may_be_cut() => self.form.unit.cut(&text, most),
+            _ => self.default_body(notice, medium),
+        }
+    }
+
+    /// The default rendering in a medium that needn't be the channel's.
+    pub(crate) fn default_body(&self, notice: &Notification, medium: Medium) -> String {
+        default_body(medium, self.form.body.1, self.form.unit, notice)
+    }
+}
+
+/// What comes of an incident, after the name of what is watched: `is still down after 5m`.
+pub(crate) fn state(notice: &Notification) -> String {
+    let level = notice.incident.level;
+    match (notice.event, notice.incident.closed, notice.incident.about) {
+        (Event::Resolved, Some(Closed::Paused), _) => "is paused, its incident is closed".to_owned(),
+        (Event::Resolved, Some(Closed::Retired), _) => "is retired, its incident is closed".to_owned(),
+        (Event::Resolved, _, About::Target) => format!("has recovered after {}", lasted(notice)),
+        (Event::Resolved, _, About::Monitoring) => format!("can be judged again after {}", lasted(notice)),
+        (Event::Reminder, _, About::Target) => format!("is still {level} after {}", lasted(notice)),
+        (Event::Reminder, _, About::Monitoring) => format!("still can't be judged after {}", lasted(notice)),
+        (_, _, About::Target) => format!("is {level}"),
+        (_, _, About::Monitoring) => "can't be judged".to_owned(),
+    }
+}
+
+/// The name of what is watched and what comes of it; a name that is too long is cut, never what is said of it.
+fn default_title(form: Form, notice: &Notification) -> String {
+    let (medium, most) = form.title;
+    let sign = if form.sign { format!("{} ", sign(notice)) } else { String::new() };
+    let more = match notice.also.len() {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    let rest = format!(" {}{more}", state(notice));
+    let fits = |name: &String| form.unit.len(&sign) + form.unit.len(name) + form.unit.len(&rest) <= most;
+    let lengths = [200, 150, 100, 70, 50, 30, 10, 0];
+    let name =
+        lengths.into_iter().map(|length| medium.fact(&notice.monitor.name, length)).find(fits).unwrap_or_default();
+    format!("{sign}{name}{rest}")
+}
+
+fn default_body(medium: Medium, most: usize, unit: Unit, notice: &Notification) -> String {
+    let lines = lines(notice);
+    let mut text = String::new();
+    for (position, line) in lines.iter().enumerate() {
+        let left = lines.len() - position;
+        let newline = if text.is_empty() { "" } else { medium.newline() };
+        let ellipsis = format!("{}… and {left} more lines", medium.newline());
+        let reserve = if left == 1 { 0 } else { unit.len(&ellipsis) };
+        let room = most.saturating_sub(unit.len(&text) + unit.len(newline) + reserve);
+        let written = FACT_LENGTHS.iter().map(|length| line.write(medium, *length)).find(|text| unit.len(text) <= room);
+        let Some(written) = written else {
+            text.push_str(if text.is_empty() { "…" } else { &ellipsis });
+            break;
+        };
+        text.push_str(newline);
+        text.push_str(&written);
+    }
+    text
+}
+
+/// A sign of the state, for those who look before they read. The words say it too.
+fn sign(notice: &Notification) -> &'static str {
+    match (notice.event, notice.incident.level) {
+        (Event::Resolved, _) => "🟢",
+        (_, Status::Down) => "🔴",
+        (_, Status::Degraded) => "🟡",
+        (_, Status::Up | Status::Unknown) => "⚪",
+    }
+}
+
+/// The colour of the state, as red, green and blue.
+pub(crate) fn colour(notice: &Notification) -> u32 {
+    match (notice.event, notice.incident.level) {
+        (Event::Resolved, _) => 0x0017_b26a,
+        (_, Status::Down) => 0x00d9_2d20,
+        (_, Status::Degraded) => 0x00f7_9009,
+        (_, Status::Up | Status::Unknown) => 0x0066_7085,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! What the body of a notice says by default, line by line, whatever the medium. What may be long comes last: it is what
+//! is left out when there is no room.
+
+use std::borrow::Cow;
+
+use pingmon_core::{
+    incident::Event,
+    notification::{Companion, Notification},
+    outcome::{Failure, Outcome},
+    time::Timestamp,
+};
+use serde_json::Value;
+
+use super::lasted;
+use crate::medium::Medium;
+
+/// Most failed expectations that are listed.
+const MAX_FAILED: usize = 10;
+/// Most pieces of evidence that are listed.
+const MAX_EVIDENCE: usize = 8;
+/// Most labels that are listed.
+const MAX_LABELS: usize = 20;
+/// Most links of a notice.
+const MAX_LINKS: usize = 5;
+
+/// A part of a line.
+enum Piece<'a> {
+    /// Our own words, without anything that a medium would take for markup.
+    Own(Cow<'a, str>),
+    /// Our own words that stand out.
+    Strong(&'static str),
+    /// What others wrote.
+    Fact(Cow<'a, str>),
+    /// A link of the notice.
+    Link(&'a str, &'a str),
+}
+
+/// One line of a body.
+pub(super) struct Line<'a>(Vec<Piece<'a>>);
+
+impl<'a> Line<'a> {
+    fn fact(text: impl Into<Cow<'a, str>>) -> Self {
+        Self(vec![Piece::Fact(text.into())])
+    }
+
+    fn strong(title: &'static str) -> Self {
+        Self(vec![Piece::Strong(title)])
+    }
+
+    fn own(mut self, text: impl Into<Cow<'a, str>>) -> Self {
+        self.0.push(Piece::Own(text.into()));
+        self
+    }
+
+    fn then(mut self, text: impl Into<Cow<'a, str>>) -> Self {
+        self.0.push(Piece::Fact(text.into()));
+        self
+    }
+
+    /// The line in a medium, with facts of at most `most` characters.
+    pub(super) fn write(&self, medium: Medium, most: usize) -> String {
+        let write = |piece: &Piece<'_>| match piece {
+            Piece::Own(text) => text.clone().into_owned(),
+            Piece::Strong(text) => medium.strong(text),
+            Piece::Fact(text) => medium.fact(text, most),
+            Piece::Link(text, url) => medium.link(text, url).unwrap_or_default(),
+        };
+        self.0.iter().map(write).collect()
+    }
+}
+
+/// The lines of a notice.
+pub(super) fn lines(notice: &Notification) -> Vec<Line<'_>> {
+    let mut lines = Vec::new();
+    if !notice.incident.message.is_empty() {
+        lines.push(Line::fact(&notice.incident.message));
+    }
+    if let Some(outcome) = &notice.outcome {
+        lines.extend(failed(outcome));
+    }
+    lines.push(span(notice));
+    if !notice.confirmed_by.is_empty() {
+        lines.push(Line::strong("Confirmed by").own(": ").then(notice.confirmed_by.join(", ")));
+    }
+    if let Some(outcome) = notice.outcome.as_ref().filter(|_| notice.event != Event::Resolved) {
+        lines.extend(outcome.evidence.iter().take(MAX_EVIDENCE).map(|(name, value)| evidence(name, value)));
+    }
+    lines.extend(labels(notice));
+    lines.extend(links(notice));
+    if !notice.also.is_empty() {
+        lines.push(Line::strong("Also").own(format!(" ({}):", notice.also.len())));
+        lines.extend(notice.also.iter().map(companion));
+    }
+    lines
+}
+
+/// The expectations that weren't met, unless the only one is the message already.
+fn failed(outcome: &Outcome) -> impl Iterator<Item = Line<'_>> {
+    let failed = if outcome.failed.len() == 1 { &[][..] } else { &outcome.failed[..] };
+    failed.iter().take(MAX_FAILED).map(|Failure { expectation, expected, actual, .. }| {
+        Line(Vec::new()).own("• ").then(expectation).own(": expected ").then(expected).own(", got ").then(actual)
+    })
+}
+
+/// When it was, and for how long.
+fn span(notice: &Notification) -> Line<'_> {
+    let (since, lasted) = (clock(notice.incident.failing_since), lasted(notice));
+    match notice.event {
+        Event::Resolved => Line::strong("From")
+            .own(format!(" {since} "))
+            .own("to")
+            .own(format!(" {} UTC ({lasted})", clock(notice.at))),
+        _ => Line::strong("Since").own(format!(" {since} UTC ({lasted})")),
+    }
+}
+
+fn clock(at: Timestamp) -> String {
+    at.to_datetime().format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn evidence<'a>(name: &'a str, value: &'a Value) -> Line<'a> {
+    let value = match value {
+        Value::String(text) => Cow::Borrowed(text.as_str()),
+        value => Cow::Owned(value.to_string()),
+    };
+    Line::fact(name).own(": ").then(value)
+}
+
+fn labels(notice: &Notification) -> Option<Line<'_>> {
+    let labels: Vec<_> =
+        notice.monitor.labels.iter().take(MAX_LABELS).map(|(name, value)| format!("{name}={value}")).collect();
+    (!labels.is_empty()).then(|| Line::strong("Labels").own(": ").then(labels.join(", ")))
+}
+
+fn links(notice: &Notification) -> impl Iterator<Item = Line<'_>> {
+    let links = notice.links.iter().filter(|link| Medium::Plain.link(&link.text, &link.url).is_some());
+    links.take(MAX_LINKS).map(|link| Line(vec![Piece::Link(&link.text, &link.url)]))
+}
+
+fn companion(companion: &Companion) -> Line<'_> {
+    let line = Line(Vec::new()).own("• ").then(&companion.monitor.name);
+    match companion.event {
+        Event::Resolved => line.own(" has recovered"),
+        _ => line.own(format!(" is {}: ", companion.incident.level)).then(&companion.incident.message),
+    }
+}

@@ -1,0 +1,81 @@
+use super::*;
+use crate::sample;
+
+const FORM: Form = Form { title: (Medium::Plain, 150), body: (Medium::Markdown, 2_000), unit: Unit::Utf16, sign: true };
+
+fn notices() -> Vec<(&'static str, Notification)> {
+    sample::notices("ops", "2026-11-22T12:00:00Z".parse().unwrap())
+}
+
+#[test]
+fn every_state_has_its_title() {
+    let titles: Vec<_> = notices().iter().map(|(_, notice)| default_title(FORM, notice)).collect();
+    assert_eq!(
+        titles,
+        [
+            "🟡 sample: shop api is degraded",
+            "🔴 sample: shop api is down",
+            "🔴 sample: shop api is still down after 2m",
+            "🟢 sample: shop api has recovered after 3m",
+            "🟢 sample: shop api is paused, its incident is closed",
+            "🔴 sample: database is down (and 2 more)",
+        ]
+    );
+}
+
+#[test]
+fn a_body_says_all_that_is_known() {
+    let (_, grouped) = notices().pop().unwrap();
+    assert_eq!(
+        default_body(Medium::Plain, 2_000, Unit::Utf16, &grouped),
+        "status: expected 2xx, got 500\n\
+         • status: expected 2xx, got 500\n\
+         • body[0].json: expected ok, got broken\n\
+         Since 2026-11-22 12:00:00 UTC (0s)\n\
+         Confirmed by: worker-1, worker-2\n\
+         address: 192.0.2.10:443\n\
+         body: {\"status\": \"broken\"}\n\
+         Labels: team=shop\n\
+         Details: https://status.example/monitors/sample\n\
+         Also (2):\n\
+         • sample: cart is down: status: expected 2xx, got 500\n\
+         • sample: checkout is down: status: expected 2xx, got 500"
+    );
+    let (_, resolved) = notices().remove(3);
+    assert_eq!(
+        default_body(Medium::Html, 2_000, Unit::Utf16, &resolved),
+        "200 OK<br>\n<b>From</b> 2026-11-22 12:00:00 to 2026-11-22 12:03:00 UTC (3m)<br>\n<b>Labels</b>: team=shop<br>\n\
+         <a href=\"https://status.example/monitors/sample\">Details</a>"
+    );
+}
+
+#[test]
+fn what_is_too_long_is_cut_line_by_line_and_says_so() {
+    let (_, mut notice) = notices().pop().unwrap();
+    notice.also = vec![notice.also[0].clone(); 2_000];
+    for most in [100, 160, 1_000, 4_000] {
+        let body = default_body(Medium::Markdown, most, Unit::Utf16, &notice);
+        let length = body.encode_utf16().count();
+        assert!(length <= most && body.ends_with("more lines"), "{most}: {length}: {body}");
+    }
+    notice.monitor.name = "🦀".repeat(50_000);
+    notice.incident.message = "&".repeat(50_000);
+    for unit in [Unit::Utf16, Unit::Bytes] {
+        let form = Form { unit, ..FORM };
+        let title = default_title(form, &notice);
+        assert!(unit.len(&title) <= 150 && title.ends_with("🦀… is down (and 2000 more)"), "{title}");
+        let body = default_body(Medium::Html, 200, unit, &notice);
+        assert!(unit.len(&body) <= 200 && body.starts_with("&amp;&amp;"), "{body}");
+    }
+}
+
+#[test]
+fn a_cut_never_splits_a_character() {
+    for most in 3..12 {
+        let cut = Unit::Bytes.cut("aé🦀🦀b", most);
+        assert!(cut.len() <= most.max("…".len()), "{most}: {cut}");
+        assert!(Unit::Utf16.len(&Unit::Utf16.cut("a🦀🦀🦀🦀🦀🦀", most)) <= most);
+    }
+    assert_eq!(Unit::Utf16.cut("a🦀b", 4), "a🦀b");
+    assert_eq!(Unit::Utf16.cut("a🦀bc", 4), "a🦀…");
+}
