@@ -110,6 +110,34 @@ Examples:
   pingmon workers -c /etc/pingmon.toml
   pingmon workers -o json | jq -r '[.host, .held] | @tsv'";
 
+const NOTIFY_HELP: &str = "\
+Examples:
+  pingmon notify test ops               Send a sample through the notifier ops
+  pingmon notify preview                See what each notifier would send";
+
+const NOTIFY_TEST_HELP: &str = "\
+Sends how an incident of a made-up monitor opens, and how it ends: a pager rings
+and is calm again. Nothing is recorded, nothing is tried twice.
+
+Exit status: 0 when both notices were taken, 1 when one wasn't, 3 for a bad
+config or wrong usage.
+
+Examples:
+  pingmon notify test ops
+  pingmon notify test ops -o json | jq -r 'select(.taken | not) | .error'";
+
+const NOTIFY_PREVIEW_HELP: &str = "\
+Writes what would be sent when an incident of a made-up monitor opens, worsens,
+is still there, ends, and opens with others. Secrets are left out. Nothing is
+contacted.
+
+Exit status: 0, or 3 for a bad config or wrong usage.
+
+Examples:
+  pingmon notify preview                Of every notifier
+  pingmon notify preview ops | less     Of one
+  pingmon notify preview -o json | jq -r 'select(.state == \"opened\").preview'";
+
 /// A complete monitor: checks, incidents, notices and a status page from one file.
 #[derive(Debug, Parser)]
 #[command(name = "pingmon", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, max_term_width = 80)]
@@ -131,6 +159,9 @@ pub(crate) enum Command {
     /// Find everything that is wrong with the config file
     #[command(after_help = VALIDATE_HELP)]
     Validate(Validate),
+    /// Try notifiers, and look at what they send
+    #[command(subcommand, after_help = NOTIFY_HELP)]
+    Notify(Notify),
     /// Show the workers that share a store, and how they are doing
     #[command(after_help = WORKERS_HELP)]
     Workers(Workers),
@@ -208,6 +239,40 @@ pub(crate) enum Store {
     /// Copy everything from one store into another
     #[command(after_help = COPY_HELP)]
     Copy(Copy),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Notify {
+    /// Send a sample through a notifier and tell what came of it
+    #[command(after_help = NOTIFY_TEST_HELP)]
+    Test(NotifyTest),
+    /// Show what notifiers would send, state by state
+    #[command(after_help = NOTIFY_PREVIEW_HELP)]
+    Preview(NotifyPreview),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NotifyTest {
+    /// The notifier
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) file: File,
+    /// How to write what came of it
+    #[arg(short, long, value_enum, default_value_t = Listing::Table, value_name = "FORMAT")]
+    pub(crate) output: Listing,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NotifyPreview {
+    /// Notifiers to show; all when none is named
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) file: File,
+    /// How to write it
+    #[arg(short, long, value_enum, default_value_t = Answer::Text, value_name = "FORMAT")]
+    pub(crate) output: Answer,
 }
 
 #[derive(Args, Debug)]

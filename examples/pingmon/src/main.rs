@@ -39,6 +39,8 @@ fn main() -> ExitCode {
         Command::Run(args) => command::run::run(args),
         Command::Check(args) => command::check::check(args),
         Command::Validate(args) => command::validate::validate(args),
+        Command::Notify(cli::Notify::Test(args)) => command::notify::test(args),
+        Command::Notify(cli::Notify::Preview(args)) => command::notify::preview(args),
         Command::Workers(args) => command::workers::workers(args),
         Command::Migrate(args) => command::migrate::migrate(args),
         Command::Store(cli::Store::Copy(args)) => command::copy::copy(args),

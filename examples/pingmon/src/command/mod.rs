@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod copy;
 pub(crate) mod import;
 pub(crate) mod migrate;
+pub(crate) mod notify;
 mod prepare;
 mod reconcile;
 pub(crate) mod run;

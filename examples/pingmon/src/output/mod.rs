@@ -5,6 +5,7 @@ pub(crate) mod copied;
 mod grid;
 pub(crate) mod json;
 pub(crate) mod nagios;
+pub(crate) mod notices;
 pub(crate) mod table;
 pub(crate) mod workers;
 

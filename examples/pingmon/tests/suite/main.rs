@@ -6,6 +6,7 @@ mod check;
 mod copy;
 mod database;
 mod import;
+mod notify;
 mod program;
 mod reference;
 mod reload;

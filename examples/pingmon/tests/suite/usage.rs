@@ -7,7 +7,21 @@ use crate::program::Home;
 #[test]
 fn help_fits_80_columns_and_shows_examples() {
     let home = Home::empty();
-    for command in ["", "run", "check", "validate", "workers", "migrate", "store", "store copy", "schema", "import"] {
+    for command in [
+        "",
+        "run",
+        "check",
+        "validate",
+        "notify",
+        "notify test",
+        "notify preview",
+        "workers",
+        "migrate",
+        "store",
+        "store copy",
+        "schema",
+        "import",
+    ] {
         let args: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         let help = home.call(&args);
         assert_eq!(help.code, 0);
