@@ -158,18 +158,19 @@ fn default_title(form: Form, notice: &Notification) -> String {
 
 fn default_body(medium: Medium, most: usize, unit: Unit, notice: &Notification) -> String {
     let lines = lines(notice);
-    let mut text = String::new();
+    let (mut text, mut length) = (String::new(), 0);
     for (position, line) in lines.iter().enumerate() {
         let left = lines.len() - position;
         let newline = if text.is_empty() { "" } else { medium.newline() };
-        let ellipsis = format!("{}… and {left} more lines", medium.newline());
-        let reserve = if left == 1 { 0 } else { unit.len(&ellipsis) };
-        let room = most.saturating_sub(unit.len(&text) + unit.len(newline) + reserve);
+        let ellipsis = format!("{newline}… and {left} more lines");
+        let reserve = if left == 1 { 0 } else { unit.len(medium.newline()) + unit.len(&ellipsis) };
+        let room = most.saturating_sub(length + unit.len(newline) + reserve);
         let written = FACT_LENGTHS.iter().map(|length| line.write(medium, *length)).find(|text| unit.len(text) <= room);
         let Some(written) = written else {
-            text.push_str(if text.is_empty() { "…" } else { &ellipsis });
+            text.push_str(&ellipsis);
             break;
         };
+        length += unit.len(newline) + unit.len(&written);
         text.push_str(newline);
         text.push_str(&written);
     }
