@@ -44,7 +44,7 @@ impl Fault {
     }
 
     /// The stable word for it.
-    #[cfg(any(feature = "tcp", feature = "tls"))]
+    #[cfg(any(feature = "tcp", feature = "tls", feature = "wasm"))]
     pub(crate) const fn kind(&self) -> &'static str {
         self.kind
     }

@@ -83,7 +83,7 @@ impl Handshake {
     }
 
     /// Shakes hands with a target that has to be trusted before anything is said to it.
-    #[cfg(any(feature = "tcp", feature = "dns"))]
+    #[cfg(any(feature = "tcp", feature = "dns", feature = "wasm"))]
     pub(crate) async fn trusted<S>(&self, stream: S, now: Timestamp) -> Result<TlsStream<S>, Fault>
     where
         S: AsyncRead + AsyncWrite + Unpin,

@@ -126,7 +126,7 @@ impl Sender {
     }
 }
 
-fn late(run: &Run, limit: Duration) -> Fault {
+pub(super) fn late(run: &Run, limit: Duration) -> Fault {
     if run.dialling_proxy {
         return Fault::unknown("proxy_failed", format!("the proxy couldn't be reached within {limit:?}"));
     }

@@ -13,8 +13,10 @@ mod decode;
 mod document;
 mod evidence;
 mod exchange;
-mod expect;
+pub(crate) mod expect;
 mod fault;
+#[cfg(feature = "wasm")]
+pub(crate) mod fetch;
 mod last_good;
 mod probe;
 mod redact;

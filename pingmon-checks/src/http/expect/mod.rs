@@ -9,7 +9,7 @@ pub(super) mod css;
 mod header;
 pub(super) mod json;
 mod latency;
-mod schema;
+pub(crate) mod schema;
 mod security;
 mod status;
 mod text;

@@ -15,7 +15,7 @@ const MAX_PARTS: usize = 10_000;
 const MAX_WORK: usize = 20_000_000;
 
 /// A compiled schema.
-pub(super) struct Schema {
+pub(crate) struct Schema {
     validator: Box<Validator>,
     parts: usize,
 }
@@ -25,7 +25,7 @@ impl Schema {
     ///
     /// # Errors
     /// [`Error::Config`] naming `field` when it isn't one, or one that could take too long.
-    pub(super) fn compile(field: &str, given: Value) -> Result<Self> {
+    pub(crate) fn compile(field: &str, given: Value) -> Result<Self> {
         let refused = |reason: String| Error::config(field, reason);
         let text = match given {
             Value::String(text) => text,
@@ -46,17 +46,24 @@ impl Schema {
 
     /// What is wrong with a value, in words; nothing if it fits.
     pub(super) fn fault(&self, value: &Value) -> Option<String> {
+        let (place, reason) = self.misfit(value)?;
+        let place = if place.is_empty() { "the whole" } else { &place };
+        Some(format!("{place}: {reason}"))
+    }
+
+    /// Where a value doesn't fit, as a JSON pointer, and why; nothing if it does.
+    pub(crate) fn misfit(&self, value: &Value) -> Option<(String, String)> {
         let most = MAX_WORK / self.parts;
         if count(value, most) > most {
-            return Some(format!("more than {most} values, too many to judge by this schema"));
+            return Some((String::new(), format!("more than {most} values, too many to judge by this schema")));
         }
         if self.validator.is_valid(value) {
             return None;
         }
-        let Some(error) = self.validator.iter_errors(value).next() else { return Some(shown_value(value)) };
-        let place = error.instance_path().to_string();
-        let place = if place.is_empty() { "the whole".to_owned() } else { place };
-        Some(format!("{place}: {}", cut(&error.to_string())))
+        let Some(error) = self.validator.iter_errors(value).next() else {
+            return Some((String::new(), shown_value(value)));
+        };
+        Some((error.instance_path().to_string(), cut(&error.to_string())))
     }
 }
 
