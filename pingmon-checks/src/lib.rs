@@ -9,7 +9,8 @@
 //! | `dns` (default) | [`dns`] | what does a nameserver answer, is it signed, and how fast |
 //! | `system` (default) | [`system`] | how this host is doing: processors, memory, disks, load, network, a process |
 //! | `postgres` | `postgres` | does the database answer, and is it well |
-//! | `full` | | all of them |
+//! | `full` | | all of them, but not `wasm` |
+//! | `wasm` | `wasm` | what a plug-in asks: a WebAssembly component, of anybody's making |
 //!
 //! A run that doesn't reach its target says why in the evidence `error`, and where in `phase`. These words are stable:
 //!
@@ -22,6 +23,7 @@
 //! | `down`, PostgreSQL | `auth_failed`, `no_such_database`, `too_many_connections`, `out_of_resources`, `shutting_down`, `not_ready`, `login_refused`, `protocol`, `query_failed`; with the server's own code in `sqlstate` |
 //! | `unknown`, PostgreSQL | `bad_query`, `not_permitted`, `not_supported`, `no_such_file`, `driver_failed` |
 //! | `unknown`, ours | `bad_query`, `dns_failed`, `dns_timeout`, `network_unreachable`, `no_local_port`, `no_file_handles`, `no_memory`, `not_permitted`, `dial_forbidden`, `redirect_forbidden`, `proxy_failed`, `token_failed`, `request_invalid` |
+//! | `unknown`, a plug-in's | `not_granted`, `plugin_trap`, `plugin_timeout`, `plugin_limit`, `plugin_failed`, `plugin_config` |
 //!
 //! An address that the dial policy forbids is `unknown`: that we don't go there says nothing about the target.
 
@@ -67,12 +69,14 @@ pub mod system;
 pub mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "wasm")]
+pub mod wasm;
 
 use std::sync::Arc;
 
 use pingmon_core::{check::CheckKind, dial::DialPolicy, error::Result};
 
-/// Every kind whose feature is on, dialling what `policy` permits.
+/// Every kind whose feature is on but `wasm`, which needs plug-ins, dialling what `policy` permits.
 ///
 /// # Errors
 /// [`pingmon_core::error::Error::Config`] when a kind can't be set up, as without the system's TLS roots.

@@ -45,3 +45,5 @@ mod system;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "wasm")]
+mod wasm;

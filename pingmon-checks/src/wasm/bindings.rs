@@ -1,0 +1,18 @@
+//! What wasmtime makes of `wit/check`. Nothing is written here by hand.
+#![allow(missing_docs, unreachable_pub, reason = "generated")]
+
+wasmtime::component::bindgen!({
+    path: "wit/check",
+    world: "check",
+    imports: {
+        "pingmon:check/dns": async | trappable,
+        "pingmon:check/tcp": async | trappable,
+        "pingmon:check/http": async | trappable,
+        default: trappable,
+    },
+    exports: { default: async },
+    with: {
+        "pingmon:check/tcp.connection": super::host::tcp::Connection,
+        "pingmon:check/http.body": super::host::http::Body,
+    },
+});

@@ -1,0 +1,31 @@
+//! `log`: lines for the operator, without secrets and line ends of their own, and within a limit.
+
+use super::Session;
+use crate::wasm::bindings::pingmon::check::log::{self, Severity};
+
+impl log::Host for Session {
+    fn write(&mut self, severity: Severity, message: String) -> wasmtime::Result<()> {
+        if message.len() > self.log_left {
+            if self.log_left > 0 {
+                let (plugin, monitor) = (&*self.reach.standing.plugin, &*self.monitor);
+                tracing::warn!(
+                    plugin,
+                    monitor,
+                    "the plug-in logs more than wasm.max_log; the rest of this run is dropped"
+                );
+                self.log_left = 0;
+            }
+            return Ok(());
+        }
+        self.log_left -= message.len();
+        let message = self.redacted(&message).replace(char::is_control, " ");
+        let (plugin, monitor) = (&*self.reach.standing.plugin, &*self.monitor);
+        match severity {
+            Severity::Debug => tracing::debug!(plugin, monitor, "{message}"),
+            Severity::Info => tracing::info!(plugin, monitor, "{message}"),
+            Severity::Warn => tracing::warn!(plugin, monitor, "{message}"),
+            Severity::Error => tracing::error!(plugin, monitor, "{message}"),
+        }
+        Ok(())
+    }
+}

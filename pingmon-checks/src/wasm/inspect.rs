@@ -1,0 +1,122 @@
+//! Looks at a component before anything compiles it: what is too large to be compiled in reasonable time, and whether it
+//! was written for an interface that we have. Runs nothing.
+
+use wasmparser::{Parser, Payload};
+
+use super::settings::Settings;
+
+/// Deepest nesting of components and modules.
+const MAX_DEPTH: usize = 16;
+/// Most components and modules in a file.
+const MAX_PARTS: usize = 1_000;
+/// The interface's name, without its version.
+const INTERFACE: &str = "pingmon:check/";
+/// The only major version that is hosted.
+const MAJOR: &str = "1";
+
+/// Refuses what can't be hosted.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub(super) fn inspect(wasm: &[u8], settings: &Settings) -> Result<(), String> {
+    if wasm.len() > settings.max_file {
+        return Err(format!("the file has {} bytes, more than wasm.max_file ({})", wasm.len(), settings.max_file));
+    }
+    if Parser::is_core_wasm(wasm) {
+        let how = "build it for wasm32-wasip2, or make it one by `wasm-tools component new`";
+        return Err(format!("it is a module, not a component; {how}"));
+    }
+    let (mut depth, mut parts) = (0_usize, 0_usize);
+    for payload in Parser::new(0).parse_all(wasm) {
+        let payload = payload.map_err(|error| format!("it isn't a WebAssembly component: {}", error.message()))?;
+        match payload {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                (depth, parts) = (depth + 1, parts + 1);
+                if depth > MAX_DEPTH || parts > MAX_PARTS {
+                    let limits = format!("{MAX_PARTS} parts, or {MAX_DEPTH} inside of each other");
+                    return Err(format!("it has more than {limits}"));
+                }
+            }
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CodeSectionEntry(body) => function(&body, settings)?,
+            Payload::ComponentImportSection(imports) => {
+                for import in imports {
+                    version(import.map_err(|error| error.message().to_owned())?.name.name)?;
+                }
+            }
+            Payload::ComponentExportSection(exports) => {
+                for export in exports {
+                    version(export.map_err(|error| error.message().to_owned())?.name.name)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn function(body: &wasmparser::FunctionBody<'_>, settings: &Settings) -> Result<(), String> {
+    let size = body.range().len();
+    if size > settings.max_function {
+        return Err(format!("a function has {size} bytes, more than wasm.max_function ({})", settings.max_function));
+    }
+    let locals = body.get_locals_reader().map_err(|error| error.message().to_owned())?;
+    let mut count = 0_u32;
+    for group in locals {
+        let (more, _) = group.map_err(|error| error.message().to_owned())?;
+        count = count.saturating_add(more);
+    }
+    if count > settings.max_locals {
+        return Err(format!("a function has {count} locals, more than wasm.max_locals ({})", settings.max_locals));
+    }
+    Ok(())
+}
+
+/// Refuses another major version of our interface.
+fn version(name: &str) -> Result<(), String> {
+    let Some((_, version)) = name.strip_prefix(INTERFACE).and_then(|rest| rest.split_once('@')) else { return Ok(()) };
+    if version.split('.').next() == Some(MAJOR) {
+        return Ok(());
+    }
+    Err(format!("it was written for pingmon:check {version}; this pingmon runs plug-ins of {MAJOR}.x"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let settings = Settings { max_function: 100, max_locals: 50, ..Settings::default() };
+        inspect(&wat::parse_str(text).unwrap(), &settings).unwrap_err()
+    }
+
+    #[test]
+    fn what_would_take_too_long_to_compile_is_refused_before() {
+        let locals = format!("(component (core module (func (local {}))))", "i64 ".repeat(51));
+        assert!(refused(&locals).contains("51 locals, more than wasm.max_locals"));
+        let body = "i32.const 1 drop ".repeat(34);
+        assert!(refused(&format!("(component (core module (func {body})))")).contains("more than wasm.max_function"));
+        let deep = "(component ".repeat(20) + &")".repeat(20);
+        assert!(refused(&deep).contains("inside of each other"));
+        let small = Settings { max_file: 7, ..Settings::default() };
+        assert!(inspect(b"\0asm\x0d\0\x01\0", &small).unwrap_err().contains("more than wasm.max_file (7)"));
+    }
+
+    #[test]
+    fn another_major_version_is_refused_and_the_reason_names_both() {
+        let of = |version: &str| {
+            let text = format!(r#"(component (import "pingmon:check/log@{version}" (instance)))"#);
+            inspect(&wat::parse_str(text).unwrap(), &Settings::default())
+        };
+        assert_eq!(of("1.0.0"), Ok(()));
+        assert_eq!(of("1.7.2"), Ok(()));
+        let said = "it was written for pingmon:check 2.0.0; this pingmon runs plug-ins of 1.x";
+        assert_eq!(of("2.0.0"), Err(said.to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_component_is_refused() {
+        assert!(refused("(module)").contains("a module, not a component"));
+        assert!(inspect(b"MZ", &Settings::default()).unwrap_err().contains("isn't a WebAssembly component"));
+    }
+}

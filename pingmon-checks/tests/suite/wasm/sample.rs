@@ -1,0 +1,95 @@
+//! The sample plug-ins: the same check of the same server, whatever the language, with the same outcome.
+
+use pingmon_checks::wasm::Plugins;
+use pingmon_core::outcome::{Outcome, Status};
+use serde_json::json;
+
+use super::{Monitor, compiler, fixture, settings};
+use crate::{
+    found::{failed, verdict},
+    server::{Server, ok},
+};
+
+async fn depth(plugins: &Plugins, server: &Server) -> Outcome {
+    let config = json!({ "url": server.url("/queue"), "most": 10 });
+    Monitor::of(plugins, "queue", config).granting(json!({ "http": [server.url("")] })).run().await
+}
+
+#[tokio::test]
+async fn a_queue_is_short_too_long_or_not_to_be_judged() {
+    let plugins = Plugins::new(settings(), compiler()).unwrap();
+    plugins.install(plugins.load("queue", &fixture("queue_depth.wasm"), None).await.unwrap());
+    let short = depth(&plugins, &Server::saying(ok("application/json", r#"{"queue":{"depth":3}}"#)).await).await;
+    assert_eq!((short.status, short.message.as_str()), (Status::Up, "3 waiting"));
+    assert_eq!((short.metrics[0].name.as_ref(), short.metrics[0].value), ("queue_depth", 3.0));
+    assert!(short.latency.is_some() && !short.phases.is_empty());
+
+    let long = depth(&plugins, &Server::saying(ok("application/json", r#"{"queue":{"depth":11}}"#)).await).await;
+    assert_eq!((long.status, long.message.as_str()), (Status::Degraded, "11 waiting, more than 10"));
+    assert_eq!(failed(&long), ["depth"]);
+
+    let broken = depth(&plugins, &Server::saying("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n").await).await;
+    assert_eq!((broken.status, broken.message.as_str()), (Status::Down, "status 503, expected 200"));
+
+    let garbled = depth(&plugins, &Server::saying(ok("application/json", "{")).await).await;
+    assert_eq!(verdict(&garbled), (Status::Down, "invalid_body"));
+}
+
+/// Paths of what the fixtures are built from, in the order of `plugins/build`.
+fn sources() -> Vec<std::path::PathBuf> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    let mut found: Vec<_> = ["Cargo.lock", "Cargo.toml", "queue-depth.schema.json"].map(|file| root.join(file)).into();
+    let mut open: Vec<_> =
+        ["../pingmon-checks/wit/check", "sdk-rust", "rust", "fixtures/hostile"].map(|part| root.join(part)).into();
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { open.push(path) } else { found.push(path) }
+        }
+    }
+    // As the C locale sorts the paths that begin where the script stands.
+    found.sort_by_key(|path| path.strip_prefix(&root).unwrap().as_os_str().as_encoded_bytes().to_vec());
+    found
+}
+
+#[test]
+fn the_fixtures_were_built_from_the_sources_beside_them() {
+    use std::fmt::Write as _;
+    let all: Vec<u8> = sources().into_iter().flat_map(|path| std::fs::read(path).unwrap()).collect();
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(&all);
+    let found = digest.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    let expected = String::from_utf8(fixture("SOURCES.sha256")).unwrap();
+    assert_eq!(found, expected.trim(), "the sources have changed: run plugins/build and commit what it writes");
+}
+
+/// With what `make plugins` builds, in every language.
+#[tokio::test]
+async fn plugins_of_every_language_that_was_built_find_the_same() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    let answers = [r#"{"queue":{"depth":3}}"#, r#"{"queue":{"depth":11}}"#, r#"{"queue":3}"#, "{"];
+    let mut found = Vec::new();
+    for sample in
+        ["fixtures/queue_depth.wasm", "javascript/queue-depth/queue_depth.wasm", "python/queue-depth/queue_depth.wasm"]
+    {
+        let Ok(wasm) = std::fs::read(root.join(sample)) else { continue };
+        let plugins = Plugins::new(settings(), compiler()).unwrap();
+        plugins.install(plugins.load("queue", &wasm, None).await.unwrap());
+        let mut verdicts = Vec::new();
+        for answer in answers {
+            let outcome = depth(&plugins, &Server::saying(ok("application/json", answer)).await).await;
+            let words = if outcome.status == Status::Down { "" } else { &outcome.message };
+            let phases: Vec<_> = outcome.phases.iter().map(|(name, _)| name.to_string()).collect();
+            verdicts.push((outcome.status, words.to_owned(), outcome.metrics, outcome.failed, phases.len().min(1)));
+        }
+        let refused = Monitor::of(&plugins, "queue", json!({ "url": "http://127.0.0.1:1/", "most": 1 }));
+        let refused = refused.granting(json!({ "http": ["http://127.0.0.1:2"] })).run().await;
+        assert_eq!(verdict(&refused), (Status::Unknown, "not_granted"), "{sample}: {refused:?}");
+        found.push((sample, verdicts));
+    }
+    for (sample, verdicts) in &found[1..] {
+        assert_eq!(*verdicts, found[0].1, "{sample}");
+    }
+}
