@@ -97,6 +97,31 @@ Examples:
   pingmon import uptime-kuma backup.json -o pingmon.toml
   pingmon import blackbox blackbox.yml --target http_2xx=https://shop.example";
 
+const PLUGIN_HELP: &str = "\
+A plug-in is a WebAssembly component: a check in any language, which reaches
+nothing but what its monitor grants.
+
+Examples:
+  pingmon plugin new rust queue-depth  Begin one
+  pingmon plugin inspect queue.wasm    What it is, wants and can be told
+  pingmon plugin run queue.wasm --with '{\"url\": \"http://127.0.0.1/q\"}' \\
+      --grant '{\"http\": [\"http://127.0.0.1\"]}'
+  pingmon plugin list                  Those that ./pingmon.toml declares";
+
+const PLUGIN_RUN_HELP: &str = "\
+Exit status: 0 up, 1 degraded, 2 down, 3 unknown or wrong usage.
+
+Examples:
+  pingmon plugin run page.wasm --with '{\"url\": \"https://a.example/\"}' \\
+      --grant '{\"http\": [\"https://a.example\"]}'
+  pingmon plugin run page.wasm -o json | jq .metrics";
+
+const PLUGIN_NEW_HELP: &str = "\
+Examples:
+  pingmon plugin new rust queue-depth
+  pingmon plugin new javascript queue-depth
+  pingmon plugin new python queue-depth";
+
 const WORKERS_HELP: &str = "\
 LOAD is the runs under way of those allowed at once, HELD the monitors held of
 the fair share, LATE the worst delay of a start since the last sign of life,
@@ -177,6 +202,12 @@ pub(crate) enum Command {
     /// Write a config from that of another monitor
     #[command(after_help = IMPORT_HELP)]
     Import(Import),
+    /// Begin, try and list plug-ins
+    #[command(subcommand, after_help = PLUGIN_HELP)]
+    Plugin(Plugin),
+    /// Compile a plug-in; started by this program itself
+    #[command(hide = true)]
+    CompilePlugin,
 }
 
 #[derive(Args, Debug, Default)]
@@ -273,6 +304,79 @@ pub(crate) struct NotifyPreview {
     /// How to write it
     #[arg(short, long, value_enum, default_value_t = Answer::Text, value_name = "FORMAT")]
     pub(crate) output: Answer,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// List the plug-ins that the config file declares
+    List(PluginList),
+    /// Tell what a plug-in is, what it wants and what it can be told
+    Inspect(PluginInspect),
+    /// Run a plug-in once and tell what it found; record nothing
+    #[command(after_help = PLUGIN_RUN_HELP)]
+    Run(PluginRun),
+    /// Begin a plug-in in a new directory
+    #[command(after_help = PLUGIN_NEW_HELP)]
+    New(PluginNew),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PluginList {
+    #[command(flatten)]
+    pub(crate) file: File,
+    /// How to write the list
+    #[arg(short, long, value_enum, default_value_t = Listing::Table, value_name = "FORMAT")]
+    pub(crate) output: Listing,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PluginInspect {
+    /// The component
+    #[arg(value_name = "FILE")]
+    pub(crate) component: PathBuf,
+    /// How to write what is found
+    #[arg(short, long, value_enum, default_value_t = Listing::Table, value_name = "FORMAT")]
+    pub(crate) output: Listing,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PluginRun {
+    /// The component
+    #[arg(value_name = "FILE")]
+    pub(crate) component: PathBuf,
+    /// Its config, as JSON
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub(crate) with: String,
+    /// What it is granted, as JSON: http, tcp, dns, secrets
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub(crate) grant: String,
+    /// How long it may take
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub(crate) timeout: String,
+    /// How to write the result
+    #[arg(short, long, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PluginNew {
+    /// The language to write it in
+    #[arg(value_enum, value_name = "LANG")]
+    pub(crate) language: Language,
+    /// Its name, and that of its directory
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Where the crate pingmon-plugin lies, in place of pingmon's repository
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sdk: Option<PathBuf>,
+}
+
+/// A language that there is a template for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    Rust,
+    Javascript,
+    Python,
 }
 
 #[derive(Args, Debug)]

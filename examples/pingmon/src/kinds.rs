@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use pingmon_checks::wasm::{Plugins, Wasm};
 use pingmon_core::{check::CheckKind, dial::DialPolicy, error::Result, notifier::NotifierKind};
 
 /// Everything a config file may name.
@@ -12,12 +13,13 @@ pub(crate) struct Kinds {
 }
 
 impl Kinds {
-    /// All kinds of the workspace; their connections keep to `dial`.
+    /// All kinds of the workspace; their connections keep to `dial`, and plug-ins are of `plugins`.
     ///
     /// # Errors
     /// When this host's TLS roots can't be used.
-    pub(crate) fn new(dial: &DialPolicy) -> Result<Self> {
-        let checks = pingmon_checks::kinds(dial.clone())?;
+    pub(crate) fn new(dial: &DialPolicy, plugins: &Plugins) -> Result<Self> {
+        let mut checks = pingmon_checks::kinds(dial.clone())?;
+        checks.push(Arc::new(Wasm::new(dial.clone(), plugins.clone())?));
         let notifiers = pingmon_notify::kinds(dial)?;
         Ok(Self {
             checks: checks.into_iter().map(|kind| (kind.name().into_owned(), kind)).collect(),

@@ -46,6 +46,11 @@ fn main() -> ExitCode {
         Command::Store(cli::Store::Copy(args)) => command::copy::copy(args),
         Command::Schema => command::schema::schema(),
         Command::Import(args) => command::import::import(args),
+        Command::Plugin(cli::Plugin::List(args)) => command::plugin::list::list(args),
+        Command::Plugin(cli::Plugin::Inspect(args)) => command::plugin::inspect::inspect(args),
+        Command::Plugin(cli::Plugin::Run(args)) => command::plugin::run::run(args),
+        Command::Plugin(cli::Plugin::New(args)) => command::plugin::new::new(args),
+        Command::CompilePlugin => command::plugin::compile(),
     };
     done.unwrap_or_else(|failure| {
         failure.print();

@@ -31,15 +31,20 @@ pub(crate) fn check(args: Check) -> Result<ExitCode, Failure> {
     let rows = runtime.block_on(run_all(&config, &monitors));
     // A check that blocks its thread must not keep the answer back.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    print(&match args.output {
-        Output::Table => table::render(&rows),
-        Output::Nagios => nagios::render(&rows),
+    print(&render(&rows, args.output)?)?;
+    Ok(ExitCode::from(output::worst(&rows).exit_code()))
+}
+
+/// What runs found, in the form that is asked for.
+pub(super) fn render(rows: &[Row], output: Output) -> Result<String, Failure> {
+    Ok(match output {
+        Output::Table => table::render(rows),
+        Output::Nagios => nagios::render(rows),
         Output::Json => {
             let lines: Result<Vec<_>, _> = rows.iter().map(json::line).collect();
             lines.map_err(|e| Failure::Broken(format!("failed to write JSON: {e}")))?.join("\n")
         }
-    })?;
-    Ok(ExitCode::from(output::worst(&rows).exit_code()))
+    })
 }
 
 /// The monitors to run, in the order of the file.

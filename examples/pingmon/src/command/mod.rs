@@ -5,6 +5,7 @@ pub(crate) mod copy;
 pub(crate) mod import;
 pub(crate) mod migrate;
 pub(crate) mod notify;
+pub(crate) mod plugin;
 mod prepare;
 mod reconcile;
 pub(crate) mod run;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use axum::Router;
+use pingmon_checks::wasm::Plugins;
 use pingmon_core::{
     engine::{Engine, Handle, Summary},
     error::Result as CoreResult,
@@ -80,7 +81,8 @@ async fn watch(
     let signer = config.settings.web.signer()?;
     let engine = engine(&config, signer.clone(), Arc::clone(&store))?;
     let router = router(&config.settings, signer, Arc::clone(&store), engine.handle());
-    let running = Running { file, address, settings: config.settings, store, handle: engine.handle() };
+    let (settings, plugins, handle) = (config.settings, config.plugins, engine.handle());
+    let running = Running { file, address, settings, plugins, store, handle };
     running.until_stopped(engine, monitors, listener, router, signals).await
 }
 
@@ -140,6 +142,8 @@ struct Running {
     file: Option<PathBuf>,
     address: SocketAddr,
     settings: Settings,
+    /// Those that the engine's checks run.
+    plugins: Plugins,
     store: Arc<dyn Store>,
     handle: Handle,
 }
@@ -256,6 +260,7 @@ impl Running {
 
     async fn take_over(&self, config: Config) {
         let stale = self.needs_restart(&config.settings);
+        self.plugins.replace(&config.plugins);
         match reconcile(&*self.store, config.monitors).await {
             Ok(changes) => info!("reloaded: {changes}"),
             Err(error) => {

@@ -67,6 +67,11 @@ impl Environment {
         Self { variables: Arc::new(variables), directory: directory.into() }
     }
 
+    /// The file that is named in a config.
+    pub(crate) fn path(&self, file: &FilePath) -> PathBuf {
+        self.directory.join(file)
+    }
+
     /// Resolves every reference in a config in place. What can't be resolved becomes a finding and null; what was
     /// resolved is kept out of later messages.
     pub(crate) fn resolve(&self, config: &mut Value, findings: &mut Findings) -> References {

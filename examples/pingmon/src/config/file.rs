@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU16, time::Duration};
 
+use pingmon_checks::wasm::Settings;
 use pingmon_core::{
     dial::{DialPolicy, Preset, Rule},
     error::{Error, Result},
@@ -39,6 +40,12 @@ pub(crate) struct File {
     /// Where checks and notifiers may connect to.
     #[serde(default)]
     dial: Dial,
+    /// What plug-ins may use up, and where compiled ones are kept.
+    #[serde(default)]
+    wasm: Settings,
+    /// The plug-ins that monitors of the kind `wasm` may name.
+    #[serde(default)]
+    plugin: Vec<Plugin>,
     /// What monitors have that don't say otherwise: any setting of a monitor but its name, labels and kind.
     #[serde(default)]
     #[schemars(extend("default" = {}))]
@@ -217,6 +224,20 @@ impl From<Dial> for DialPolicy {
         (policy.preset, policy.allow, policy.deny) = (dial.preset, dial.allow, dial.deny);
         policy
     }
+}
+
+/// A plug-in: a WebAssembly component of the interface `pingmon:check`.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plugin {
+    /// What monitors call it; at most 200 characters.
+    #[schemars(length(min = 1, max = 200))]
+    pub(crate) name: String,
+    /// The component, relative to the config file.
+    pub(crate) file: String,
+    /// What the file's SHA-256 has to be, in hexadecimal digits; another file is refused.
+    #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
+    pub(crate) sha256: Option<String>,
 }
 
 /// What monitors have that don't say otherwise.

@@ -13,6 +13,7 @@ mod locate;
 mod maintenance;
 mod own;
 mod path;
+mod plugins;
 pub(crate) mod quickstart;
 mod schema;
 mod structure;
@@ -23,6 +24,7 @@ mod validate;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use pingmon_checks::wasm::{self, Plugins};
 use pingmon_core::{
     channel::Channel,
     check::CheckKind,
@@ -40,6 +42,7 @@ pub(crate) use self::{
     file::{Dial, Store, Web, Worker},
     finding::Problems,
     locate::{Source, find},
+    plugins::{apart, compiler, read as read_component},
     suggest::hint,
 };
 use crate::kinds::Kinds;
@@ -52,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) settings: Settings,
     /// The kinds that build checks, bound to the file's dial policy.
     pub(crate) checks: Vec<Arc<dyn CheckKind>>,
+    /// The plug-ins that those of the kind `wasm` run.
+    pub(crate) plugins: Plugins,
     /// The channels by name.
     pub(crate) notifiers: BTreeMap<String, Channel>,
     /// The monitors in the order of the file.
@@ -91,11 +96,14 @@ pub(crate) struct Planned {
     pub(crate) enabled: bool,
 }
 
-/// Reads a config. `kinds` is asked for the kinds once the file's dial policy is known.
+/// Reads a config. `kinds` is asked for the kinds once the file's dial policy and plug-ins are known.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn load(source: &Source, kinds: impl Fn(&DialPolicy) -> Result<Kinds>) -> Result<Config, Problems> {
+pub(crate) fn load(
+    source: &Source,
+    kinds: impl Fn(&DialPolicy, &Plugins) -> Result<Kinds>,
+) -> Result<Config, Problems> {
     // The tree is read anew if there is something to locate: a config of 100,000 monitors is large, and mostly good.
     let (mut config, unreadable) = Document::parse(&source.name, &source.text)?.to_json();
     let mut findings = Findings::default();
@@ -106,16 +114,20 @@ pub(crate) fn load(source: &Source, kinds: impl Fn(&DialPolicy) -> Result<Kinds>
     let mut reader = Reader::new(&config);
     let (store, web) = (reader.section("store").unwrap_or_default(), reader.section("web").unwrap_or_default());
     let dial = own::policy(reader.section("dial").unwrap_or_default(), &store, &web);
-    let kinds = kinds(&dial).map_err(|error| Problems::whole(&source.name, error.chain()))?;
+    let whole = |error: Error| Problems::whole(&source.name, error.chain());
+    let declared = plugins::load(&config, &source.environment, &mut findings).map_err(whole)?;
+    let kinds = kinds(&dial, &declared.plugins).map_err(whole)?;
     let structure = Structure::new(schema::resolved(&kinds)).map_err(|error| Problems::whole(&source.name, error))?;
     structure.judge(&config).into_iter().for_each(|finding| findings.add_unless_covered(finding));
     prune(&mut config, &findings);
+    declared.prune(&mut config);
 
     match validate::read(&config, &references, &kinds, &mut findings) {
         Some((settings, notifiers, monitors, maintenances)) if findings.is_empty() => Ok(Config {
             environment: source.environment.clone(),
             settings,
             checks: kinds.checks.into_values().collect(),
+            plugins: declared.plugins,
             notifiers,
             monitors,
             maintenances,
@@ -129,7 +141,8 @@ pub(crate) fn load(source: &Source, kinds: impl Fn(&DialPolicy) -> Result<Kinds>
 /// # Errors
 /// When this host's TLS roots can't be used.
 pub(crate) fn json_schema() -> Result<Value> {
-    Ok(schema::written(&Kinds::new(&DialPolicy::open())?))
+    let plugins = Plugins::new(wasm::Settings::default(), compiler())?;
+    Ok(schema::written(&Kinds::new(&DialPolicy::open(), &plugins)?))
 }
 
 /// Takes out what is known to be wrong; monitors and notifiers keep their place.

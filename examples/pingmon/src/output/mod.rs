@@ -6,6 +6,7 @@ mod grid;
 pub(crate) mod json;
 pub(crate) mod nagios;
 pub(crate) mod notices;
+pub(crate) mod plugins;
 pub(crate) mod table;
 pub(crate) mod workers;
 

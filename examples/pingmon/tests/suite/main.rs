@@ -7,6 +7,7 @@ mod copy;
 mod database;
 mod import;
 mod notify;
+mod plugin;
 mod program;
 mod reference;
 mod reload;

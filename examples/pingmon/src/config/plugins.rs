@@ -1,0 +1,117 @@
+//! The plug-ins that a config declares, loaded: read, held against their hashes, compiled and asked what they are.
+
+use std::{collections::HashSet, fs::File, io::Read, path::PathBuf, thread};
+
+use pingmon_checks::wasm::{Compiler, Plugins, Settings};
+use pingmon_core::{
+    check::parse_config,
+    error::{Error, Result},
+};
+use serde_json::Value;
+
+use super::{
+    env::Environment,
+    file,
+    finding::{Finding, Findings},
+    path::Path,
+};
+
+/// What became of the plug-ins of a file.
+pub(super) struct Declared {
+    pub(super) plugins: Plugins,
+    /// The names of those that can't be used.
+    failed: HashSet<String>,
+}
+
+/// This program itself compiles plug-ins, in a process of its own.
+pub(crate) fn compiler() -> Compiler {
+    // The link leads to the program that runs, even after an update has replaced its file.
+    let linux = PathBuf::from("/proc/self/exe");
+    let program = if linux.exists() { linux } else { std::env::current_exe().unwrap_or_default() };
+    Compiler::Process { program, arguments: vec!["compile-plugin".into()] }
+}
+
+/// Loads what a config declares. What can't be loaded becomes a finding.
+///
+/// # Errors
+/// When this machine can't run plug-ins.
+pub(super) fn load(config: &Value, environment: &Environment, findings: &mut Findings) -> Result<Declared> {
+    let read = config.get("wasm").map(parse_config::<Settings>).transpose();
+    // What is wrong with the section, the structure says.
+    let mut settings = read.ok().flatten().unwrap_or_default();
+    settings.cache = settings.cache.map(|cache| environment.path(&cache));
+    let plugins = match Plugins::new(settings.clone(), compiler()) {
+        Ok(plugins) => plugins,
+        Err(_) => Plugins::new(Settings::default(), compiler())?,
+    };
+    let mut declared = Declared { plugins, failed: HashSet::new() };
+    let items = config.get("plugin").and_then(Value::as_array).into_iter().flatten().enumerate();
+    for (index, item) in items {
+        let Ok(plugin) = parse_config::<file::Plugin>(item) else { continue };
+        let path = Path::new(["plugin"]).to(index);
+        if declared.plugins.all().iter().any(|known| known.info().name == plugin.name) {
+            findings.add(Finding::new(path.to("name"), format!("\"{}\" is taken: names are to differ", plugin.name)));
+            continue;
+        }
+        if let Err((field, reason)) = declared.add(&plugin, environment, settings.max_file) {
+            findings.add_unless_covered(Finding::new(path.to(field), reason));
+            declared.failed.insert(plugin.name);
+        }
+    }
+    Ok(declared)
+}
+
+impl Declared {
+    fn add(
+        &self,
+        plugin: &file::Plugin,
+        environment: &Environment,
+        most: usize,
+    ) -> std::result::Result<(), (&'static str, String)> {
+        let file = environment.path(plugin.file.as_ref());
+        let component = read(&file, most).map_err(|reason| ("file", format!("{}: {reason}", file.display())))?;
+        let load = self.plugins.load(&plugin.name, &component, plugin.sha256.as_deref());
+        match apart(load) {
+            Ok(loaded) => self.plugins.install(loaded),
+            Err(Error::Config { field, reason }) if field == "sha256" => return Err(("sha256", reason)),
+            Err(Error::Config { reason, .. }) => return Err(("file", reason)),
+            Err(error) => return Err(("file", error.chain())),
+        }
+        Ok(())
+    }
+
+    /// Takes out the tables of monitors whose plug-in can't be used: that was said already.
+    pub(super) fn prune(&self, config: &mut Value) {
+        let monitors = config.get_mut("monitor").and_then(Value::as_array_mut).into_iter().flatten();
+        for monitor in monitors.filter_map(Value::as_object_mut) {
+            let plugin = monitor.get("wasm").and_then(|wasm| wasm.get("plugin")).and_then(Value::as_str);
+            if plugin.is_some_and(|plugin| self.failed.contains(plugin)) {
+                monitor.remove("wasm");
+            }
+        }
+    }
+}
+
+/// Reads a component, which has at most `most` bytes.
+pub(crate) fn read(file: &std::path::Path, most: usize) -> std::result::Result<Vec<u8>, String> {
+    let mut component = Vec::new();
+    let opened = File::open(file).map_err(|error| format!("can't be read: {error}"))?;
+    let most = most as u64;
+    opened.take(most + 1).read_to_end(&mut component).map_err(|error| format!("can't be read: {error}"))?;
+    (component.len() as u64 <= most)
+        .then_some(component)
+        .ok_or_else(|| format!("has more than {most} bytes (wasm.max_file)"))
+}
+
+/// Does what waits for others to its end, wherever we are: on a thread of its own.
+pub(crate) fn apart<T: Send>(work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    let broken = |error: &dyn std::fmt::Display| Error::probe(format!("plug-ins can't be loaded: {error}"));
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(|error| broken(&error))?.block_on(work)
+    };
+    thread::scope(|scope| match scope.spawn(run).join() {
+        Ok(done) => done,
+        Err(_) => Err(broken(&"it broke")),
+    })
+}
