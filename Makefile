@@ -1,5 +1,5 @@
 # What a developer does with this repository. `cargo run` starts the monitor itself.
-.PHONY: help setup test lint bench chaos fuzz doc
+.PHONY: help setup test lint bench chaos fuzz plugins doc
 
 help:
 	@echo 'make test    install what the tests need, where that is missing, and run all tests'
@@ -7,6 +7,7 @@ help:
 	@echo 'make bench   install what the benches compare with, where that is missing, and run all of them'
 	@echo 'make chaos   break things around many workers on one PostgreSQL, for about 50 minutes; CHAOS=--help says more'
 	@echo 'make fuzz    hold random expectations against random answers for 5 minutes; FUZZ_SECONDS says otherwise'
+	@echo 'make plugins build the sample plug-ins in all languages and follow docs/plugins.md; needs npm and python3'
 	@echo 'make doc     the documentation of all crates, in target/doc'
 	@echo 'make setup   only install what the tests need'
 
@@ -36,6 +37,16 @@ FUZZ_SECONDS ?= 300
 fuzz:
 	PINGMON_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --package pingmon-checks --features http --lib http::expect::fuzz
 	PINGMON_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --package pingmon-checks --test suite fuzz::whatever
+
+plugins:
+	plugins/build
+	cd plugins/javascript/queue-depth && npm install --no-audit --no-fund && npm run build
+	python3 -m venv plugins/target/python
+	plugins/target/python/bin/pip install --quiet --requirement plugins/python/queue-depth/requirements.txt
+	cd plugins/python/queue-depth && ../../target/python/bin/componentize-py \
+		--wit-path ../../../pingmon-checks/wit/check --world check componentize app --output queue_depth.wasm
+	cargo build --package pingmon
+	plugins/guide target/debug/pingmon
 
 doc:
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps
