@@ -16,6 +16,7 @@ use url::Url;
 use super::{
     answer::Redirect,
     config::{Config, MAX_REDIRECTS},
+    cookies::Jar,
     exchange::late,
     redirect,
     request::Outgoing,
@@ -83,7 +84,7 @@ impl Fetcher {
         let most = asked.redirects.min(MAX_REDIRECTS);
         let first = compose(asked)?;
         permit(&first.url)?;
-        let mut run = Run::start(self.transport.first_phase(&first.url), now);
+        let mut run = Run::start(self.transport.first_phase(&first.url), Jar::new(now));
         let limit = deadline.saturating_duration_since(Instant::now());
         let ended = timeout_at(deadline, self.follow(first, most, &mut run, permit)).await;
         ended.unwrap_or_else(|_| Err(late(&run, limit)))

@@ -67,7 +67,7 @@ pub(crate) fn preview(args: NotifyPreview) -> Result<ExitCode, Failure> {
 }
 
 fn find<'c>(config: &'c Config, name: &str) -> Result<&'c Arc<dyn Notifier>, Failure> {
-    config.notifiers.get(name).ok_or_else(|| {
+    config.notifiers.get(name).map(|channel| &channel.notifier).ok_or_else(|| {
         let known = config.notifiers.keys().map(String::as_str);
         Failure::Usage(format!("no notifier is named \"{name}\", {}", hint(name, known)))
     })
