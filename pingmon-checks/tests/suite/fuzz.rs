@@ -16,7 +16,7 @@ use proptest::{
 use serde_json::{Map, Value, json};
 
 /// How many configs are tried in an ordinary run of the tests.
-const CASES: usize = 1_500;
+const CASES: usize = 300;
 /// The most that building one check may take, here where nothing is optimised.
 const MOST: Duration = Duration::from_secs(5);
 
