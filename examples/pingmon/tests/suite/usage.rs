@@ -55,5 +55,5 @@ fn the_schema_is_valid_and_accepts_the_shipped_example() {
     let errors: Vec<_> = validator.iter_errors(&config).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert_eq!(errors, Vec::<String>::new());
     let done = home.call(&["validate"]);
-    assert_eq!((done.code, done.stdout.as_str()), (0, "ok: 6 monitors, 2 notifiers\n"), "{}", done.stderr);
+    assert_eq!((done.code, done.stdout.as_str()), (0, "ok: 7 monitors, 2 notifiers\n"), "{}", done.stderr);
 }
