@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use pingmon_core::{
     id::{DeliveryId, IncidentId, MonitorId},
     incident::{About, Closed, Event, Incident},
-    notification::{Link, Notification, Subject},
+    notification::{Affected, Link, Notification, Subject},
     outcome::{Outcome, Status},
     time::{Span, Timestamp},
 };
@@ -23,6 +23,7 @@ pub(crate) struct Facts<'a> {
     incident: IncidentFacts<'a>,
     outcome: Option<&'a Outcome>,
     confirmed_by: &'a [String],
+    affected: &'a Affected,
     also: Vec<AlsoFacts<'a>>,
     links: &'a [Link],
 }
@@ -73,6 +74,7 @@ impl<'a> Facts<'a> {
             incident: IncidentFacts::of(&notice.incident),
             outcome: notice.outcome.as_ref(),
             confirmed_by: &notice.confirmed_by,
+            affected: &notice.affected,
             also: also.collect(),
             links: &notice.links,
         }

@@ -19,6 +19,8 @@
 //! | `twilio` | sends SMS |
 //! | [`webhook`] | posts signed JSON, or what a template makes of it, to a URL |
 //!
+//! Beside them stands `heartbeat` (a feature, too), a sign of life for whoever watches the watcher.
+//!
 //! [`kinds`] has them all for a config file, [`open`] makes one from its config. A channel hands one notice over and says
 //! what became of it. Queueing, retry, order and expiry are the engine's dispatcher's business.
 //!
@@ -53,6 +55,8 @@ mod vendor;
 #[cfg(feature = "_text")]
 mod wording;
 
+#[cfg(feature = "heartbeat")]
+pub mod heartbeat;
 pub mod sample;
 
 #[cfg(feature = "command")]

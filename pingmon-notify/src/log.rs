@@ -3,7 +3,7 @@
 //! The event's target is [`TARGET`], its message the headline on one line. Its level says how urgent it is: `error` when
 //! an incident opened or worsened, `warn` for a reminder, `info` when it was resolved. Its fields are `delivery`,
 //! `channel`, `event`, `monitor`, `monitor_id`, `kind`, `incident`, `about`, `incident_level`, `failing_since`,
-//! `confirmed_by` (who saw it, when several had to) and `also` (how many other incidents the notice tells of).
+//! `confirmed_by` (who saw it, when several had to), `affected` (how many monitors depend on it) and `also` (how many other incidents the notice tells of).
 
 use async_trait::async_trait;
 use pingmon_core::{error::Result, incident::Event, notification::Notification, notifier::Notifier};
@@ -41,6 +41,7 @@ impl Notifier for Log {
                     incident_level = %notification.incident.level,
                     failing_since = %notification.incident.failing_since,
                     confirmed_by = %one_line(&notification.confirmed_by.join(", "), MAX_HEADLINE),
+                    affected = notification.affected.count,
                     also = notification.also.len(),
                     "{}",
                     one_line(&notification.headline(), MAX_HEADLINE)

@@ -24,6 +24,12 @@ impl Request {
         Self { method: Method::POST, headers, body, path: Vec::new(), query: Vec::new() }
     }
 
+    /// A GET.
+    #[cfg(feature = "heartbeat")]
+    pub(crate) fn get() -> Self {
+        Self { method: Method::GET, headers: HeaderMap::new(), body: Vec::new(), path: Vec::new(), query: Vec::new() }
+    }
+
     /// A POST of JSON.
     pub(crate) fn json(body: &Value) -> Self {
         Self::new(HeaderValue::from_static("application/json"), body.to_string().into_bytes())

@@ -7,7 +7,7 @@ use pingmon_core::{
     id::MonitorId,
     incident::{Closed, Event, Health, Judged, advance},
     monitor::{Definition, Monitor, State},
-    notification::{Companion, Link, Notification, Subject, announce},
+    notification::{Affected, Companion, Link, Notification, Subject, announce},
     outcome::{Outcome, Status},
     policy::{Policy, Threshold},
     time::{Span, Timestamp},
@@ -80,6 +80,9 @@ fn story(
 fn complete(mut notice: Notification) -> Notification {
     if notice.event != Event::Resolved {
         notice.confirmed_by = vec!["worker-1".to_owned(), "worker-2".to_owned()];
+    }
+    if notice.event == Event::Opened {
+        notice.affected = Affected::new(12, vec!["sample: cart".to_owned(), "sample: checkout".to_owned()]);
     }
     notice.links = vec![Link::new("Details", "https://status.example/monitors/sample")];
     notice

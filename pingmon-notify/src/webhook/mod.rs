@@ -25,6 +25,7 @@
 //! | `incident.message` | what the run behind this event said |
 //! | `outcome` | that run, or `null` when there was none because the monitor was paused or retired |
 //! | `confirmed_by` | who saw the failure, by host, when more than one worker had to; else an empty list |
+//! | `affected` | what depends on the monitor, when its incident opens: how many (`count`), and the `names` of up to 100 |
 //! | `also` | other incidents that this notice tells of too: objects with `event`, `at`, `monitor` and `incident` as above |
 //! | `links` | where more is to be seen and done: objects with `text` and `url` |
 //! | `outcome.status`, `outcome.message` | `up`, `degraded`, `down` or `unknown`; one line for people |

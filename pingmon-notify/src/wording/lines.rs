@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use pingmon_core::{
     incident::Event,
-    notification::{Companion, Notification},
+    notification::{Affected, Companion, Notification},
     outcome::{Failure, Outcome},
     time::Timestamp,
 };
@@ -82,6 +82,7 @@ pub(super) fn lines(notice: &Notification) -> Vec<Line<'_>> {
     if !notice.confirmed_by.is_empty() {
         lines.push(Line::strong("Confirmed by").own(": ").then(notice.confirmed_by.join(", ")));
     }
+    lines.extend(affected(notice));
     if let Some(outcome) = notice.outcome.as_ref().filter(|_| notice.event != Event::Resolved) {
         lines.extend(outcome.evidence.iter().take(MAX_EVIDENCE).map(|(name, value)| evidence(name, value)));
     }
@@ -111,6 +112,18 @@ fn span(notice: &Notification) -> Line<'_> {
             .own("to")
             .own(format!(" {} UTC ({lasted})", clock(notice.at))),
         _ => Line::strong("Since").own(format!(" {since} UTC ({lasted})")),
+    }
+}
+
+/// What depends on the monitor, of which nobody is told by itself.
+fn affected(notice: &Notification) -> Option<Line<'_>> {
+    let Affected { count, names, .. } = &notice.affected;
+    let rest = count.saturating_sub(names.len() as u64);
+    let line = || Line::strong("Affects").own(format!(" {count}: ")).then(names.join(", "));
+    match (count, rest) {
+        (0, _) => None,
+        (_, 0) => Some(line()),
+        _ => Some(line().own(format!(" and {rest} more"))),
     }
 }
 

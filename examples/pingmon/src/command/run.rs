@@ -81,9 +81,20 @@ async fn watch(
     let signer = config.settings.web.signer()?;
     let engine = engine(&config, signer.clone(), Arc::clone(&store))?;
     let router = router(&config.settings, signer, Arc::clone(&store), engine.handle());
+    let (heartbeat, channels) = (config.settings.heartbeat()?, config.notifiers.len());
+    let alive = engine.handle();
+    let beating = async move {
+        match heartbeat {
+            Some(heartbeat) => heartbeat.beat(|| alive.vitals(), channels).await,
+            None => std::future::pending().await,
+        }
+    };
     let (settings, plugins, handle) = (config.settings, config.plugins, engine.handle());
     let running = Running { file, address, settings, plugins, store, handle };
-    running.until_stopped(engine, monitors, listener, router, signals).await
+    tokio::select! {
+        done = running.until_stopped(engine, monitors, listener, router, signals) => done,
+        () = beating => Ok(()),
+    }
 }
 
 fn engine(config: &Config, signer: Option<Signer>, store: Arc<dyn Store>) -> CoreResult<Engine> {
@@ -286,6 +297,7 @@ impl Running {
             ("[web]", old.web == new.web),
             ("[worker]", old.worker == new.worker),
             ("[dial]", old.dial == new.dial),
+            ("[heartbeat]", old.heartbeat == new.heartbeat),
         ];
         sections.iter().filter(|(_, same)| !same).map(|(section, _)| *section).collect()
     }

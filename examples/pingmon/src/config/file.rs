@@ -46,6 +46,8 @@ pub(crate) struct File {
     /// The plug-ins that monitors of the kind `wasm` may name.
     #[serde(default)]
     plugin: Vec<Plugin>,
+    /// A sign of life to somebody who watches this monitor.
+    heartbeat: Option<Heartbeat>,
     /// What monitors have that don't say otherwise: any setting of a monitor but its name, labels and kind.
     #[serde(default)]
     #[schemars(extend("default" = {}))]
@@ -210,6 +212,22 @@ pub(crate) struct Dial {
     /// What may not be dialled, written in the same way: `["192.0.2.0/24", "*:25", "[fd00::/8]:8000-8999"]`. What is denied
     /// by its name can still be reached by its address.
     pub(crate) deny: Vec<Rule>,
+}
+
+/// A sign of life to somebody who watches this monitor: sent as long as claims are renewed, results recorded and the
+/// outbox looked into.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Heartbeat {
+    /// What is asked for with GET: `"${HEARTBEAT_URL}"`. It is a secret.
+    pub(crate) url: String,
+    /// How often, from 10 s to a day.
+    #[serde(default = "minute")]
+    pub(crate) every: Span,
+}
+
+const fn minute() -> Span {
+    Span(Duration::from_secs(60))
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<SocketAddr, D::Error> {

@@ -34,12 +34,13 @@ use pingmon_core::{
     maintenance::Maintenance,
     monitor::Definition,
 };
+use pingmon_notify::heartbeat;
 use serde_json::Value;
 
 use self::{document::Document, finding::Findings, structure::Structure, validate::Reader};
 pub(crate) use self::{
     env::Environment,
-    file::{Dial, Store, Web, Worker},
+    file::{Dial, Heartbeat, Store, Web, Worker},
     finding::Problems,
     locate::{Source, find},
     plugins::{apart, compiler, read as read_component},
@@ -85,6 +86,20 @@ pub(crate) struct Settings {
     pub(crate) web: Web,
     pub(crate) worker: Worker,
     pub(crate) dial: Dial,
+    pub(crate) heartbeat: Option<Heartbeat>,
+}
+
+impl Settings {
+    /// What sends signs of life, if that is wanted.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field that can't be meant.
+    pub(crate) fn heartbeat(&self) -> Result<Option<heartbeat::Heartbeat>> {
+        let policy = DialPolicy::from(self.dial.clone());
+        let open =
+            |Heartbeat { url, every }: &Heartbeat| heartbeat::Heartbeat::new(&url.as_str().into(), every.0, &policy);
+        self.heartbeat.as_ref().map(open).transpose()
+    }
 }
 
 /// A monitor of the file.

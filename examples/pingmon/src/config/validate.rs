@@ -98,6 +98,7 @@ impl<'c> Reader<'c> {
         let store: Option<file::Store> = self.section("store");
         let web: Option<file::Web> = self.section("web");
         let (worker, dial) = (self.section("worker"), self.section("dial"));
+        let heartbeat = self.section("heartbeat");
         if let Some(Err(reason)) = store.as_ref().map(|store| store::check_url(&store.url)) {
             self.findings.add_unless_covered(Finding::new(Path::new(["store", "url"]), reason));
         }
@@ -107,7 +108,11 @@ impl<'c> Reader<'c> {
         if let Some(worker) = &worker {
             self.worker(worker, kinds);
         }
-        Some(Settings { store: store?, web: web?, worker: worker?, dial: dial? })
+        let settings = Settings { store: store?, web: web?, worker: worker?, dial: dial?, heartbeat: heartbeat? };
+        if let Err(Error::Config { field, reason }) = settings.heartbeat() {
+            self.findings.add_unless_covered(Finding::new(Path::new(["heartbeat"]).to(field), reason));
+        }
+        Some(settings)
     }
 
     fn worker(&mut self, worker: &file::Worker, kinds: &Kinds) {
