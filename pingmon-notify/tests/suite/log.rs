@@ -84,6 +84,7 @@ fn an_event_carries_the_facts_as_fields() {
             "incident_level": "down",
             "failing_since": "2026-11-22T12:00:00.000000Z",
             "confirmed_by": "",
+            "affected": 0,
             "also": 0,
         })
     );

@@ -93,6 +93,7 @@ async fn the_body_is_the_documented_json() {
         },
         "outcome": { "status": "down", "latency_ms": 1.5, "message": "500 Internal Server Error" },
         "confirmed_by": [],
+        "affected": { "count": 0, "names": [] },
         "also": [],
         "links": [],
     });
