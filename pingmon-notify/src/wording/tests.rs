@@ -33,6 +33,7 @@ fn a_body_says_all_that_is_known() {
          • body[0].json: expected ok, got broken\n\
          Since 2026-11-22 12:00:00 UTC (0s)\n\
          Confirmed by: worker-1, worker-2\n\
+         Affects 12: sample: cart, sample: checkout and 10 more\n\
          address: 192.0.2.10:443\n\
          body: {\"status\": \"broken\"}\n\
          Labels: team=shop\n\
