@@ -1,5 +1,5 @@
 # What a developer does with this repository. `cargo run` starts the monitor itself.
-.PHONY: help setup test lint bench chaos fuzz plugins doc
+.PHONY: help setup test lint bench chaos fuzz plugins rfc9535 doc
 
 help:
 	@echo 'make test    install what the tests need, where that is missing, and run all tests'
@@ -8,6 +8,7 @@ help:
 	@echo 'make chaos   break things around many workers on one PostgreSQL, for about 50 minutes; CHAOS=--help says more'
 	@echo 'make fuzz    hold random expectations against random answers for 5 minutes; FUZZ_SECONDS says otherwise'
 	@echo 'make plugins build the sample plug-ins in all languages and follow docs/plugins.md; needs npm and python3'
+	@echo 'make rfc9535 hold JSON paths to the official compliance suite, which npm fetches'
 	@echo 'make doc     the documentation of all crates, in target/doc'
 	@echo 'make setup   only install what the tests need'
 
@@ -47,6 +48,9 @@ plugins:
 		--wit-path ../../../pingmon-checks/wit/check --world check componentize app --output queue_depth.wasm
 	cargo build --package pingmon
 	plugins/guide target/debug/pingmon
+
+rfc9535:
+	@scripts/rfc9535
 
 doc:
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --all-features --no-deps

@@ -316,3 +316,37 @@ fn what_the_rfc_calls_not_well_formed_or_not_valid_is_refused_when_the_check_is_
     }
     assert_eq!(accepted, []);
 }
+
+/// The cases of the official suite (<https://github.com/jsonpath-standard/jsonpath-compliance-test-suite>), each through
+/// the check: a selector that isn't valid is refused when the check is built, the others find what they are to find.
+#[tokio::test]
+#[ignore = "reads the cts.json that PINGMON_RFC9535 names; `make rfc9535` fetches it"]
+async fn the_compliance_test_suite() {
+    let file = std::env::var_os("PINGMON_RFC9535").expect("PINGMON_RFC9535 names the suite's cts.json");
+    let suite: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let cases = suite["tests"].as_array().unwrap();
+    assert!(cases.len() > 600, "{} cases", cases.len());
+    let kind = Http::new(DialPolicy::open()).unwrap();
+    let cx = CheckContext::new(MonitorId::new(), "test", Timestamp::default(), Duration::from_secs(10));
+    let mut failed = Vec::new();
+    for case in cases {
+        let server = Server::saying(ok("application/json", case["document"].to_string())).await;
+        let results = case["results"].as_array().cloned().unwrap_or_else(|| vec![case["result"].clone()]);
+        let mut found = Vec::new();
+        for values in results {
+            let rule = json!({ "json": case["selector"], "values": if values.is_null() { json!([]) } else { values } });
+            match kind.build(&json!({ "url": server.url("/"), "expect": { "body": [rule] } })) {
+                Ok(check) => found.push(Ok(check.run(&cx).await.unwrap())),
+                Err(error) => found.push(Err(error.to_string())),
+            }
+        }
+        let held = match case["invalid_selector"].as_bool() {
+            Some(true) => found.iter().all(Result::is_err),
+            _ => found.iter().flatten().any(|outcome| outcome.status == Status::Up),
+        };
+        if !held {
+            failed.push(format!("{}: {}: {found:?}", case["name"], case["selector"]));
+        }
+    }
+    assert!(failed.is_empty(), "{} of {} cases:\n{}", failed.len(), cases.len(), failed.join("\n"));
+}
