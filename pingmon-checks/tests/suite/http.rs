@@ -204,5 +204,5 @@ fn a_hundred_thousand_checks_fit_into_300_mb() {
     let checks: Vec<_> = (0..CHECKS).map(|_| kind.build(&config).unwrap()).collect();
     let each = memory::peak_since(before) / CHECKS;
     drop(checks);
-    assert!(each <= 2_400, "{each} bytes a check");
+    assert!(each <= 1_800, "{each} bytes a check");
 }
