@@ -14,6 +14,8 @@ use crate::{
 
 /// Most notices that a rate may allow.
 const MAX_RATE: u32 = 10_000;
+/// The shortest time that a rate may count over, or a breaker wait.
+const MIN_WAIT: Duration = Duration::from_secs(1);
 /// The longest time that a rate may count over.
 const MAX_PER: Duration = Duration::from_secs(86_400);
 
@@ -96,10 +98,10 @@ impl ChannelPolicy {
     pub fn validate(&self) -> Result<()> {
         if let Some(Rate { count, per }) = self.rate {
             within("rate.count", count, MAX_RATE)?;
-            span("rate.per", per, MAX_PER)?;
+            per.within("rate.per", MIN_WAIT..=MAX_PER)?;
         }
         within("breaker.after", self.breaker.after, 1_000)?;
-        span("breaker.retry_every", self.breaker.retry_every, Duration::from_secs(3_600))
+        self.breaker.retry_every.within("breaker.retry_every", MIN_WAIT..=Duration::from_secs(3_600))
     }
 }
 
@@ -108,14 +110,6 @@ fn within(field: &str, number: u32, most: u32) -> Result<()> {
         return Ok(());
     }
     Err(Error::config(field, format!("{number} is out of range: from 1 to {most}")))
-}
-
-fn span(field: &str, span: Span, most: Duration) -> Result<()> {
-    let least = Duration::from_secs(1);
-    if (least..=most).contains(&span.0) {
-        return Ok(());
-    }
-    Err(Error::config(field, format!("{span} is out of range: from {} to {}", Span(least), Span(most))))
 }
 
 #[cfg(test)]

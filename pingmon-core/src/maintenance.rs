@@ -3,13 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    error::{Error, Result},
-    monitor::MAX_NAME,
-    notification::Subject,
-    time::Timestamp,
-    window::Window,
-};
+use crate::{error::Result, monitor, notification::Subject, time::Timestamp, window::Window};
 
 /// The evidence of a run that wasn't up during maintenance: which one it was. Such runs don't count in what a target was up.
 pub const EVIDENCE: &str = "maintenance";
@@ -50,12 +44,9 @@ impl Maintenance {
         self
     }
 
-    /// Refuses a name that is empty or too long.
+    /// Refuses what can't be a name.
     pub(crate) fn validate(&self) -> Result<()> {
-        match self.name.chars().count() {
-            1..=MAX_NAME => Ok(()),
-            length => Err(Error::config("name", format!("{length} characters; give it from 1 to {MAX_NAME}"))),
-        }
+        monitor::name("name", &self.name)
     }
 
     /// When the work on that monitor ends that goes on at an instant; none when there is none.

@@ -230,9 +230,7 @@ impl Definition {
 
     fn validate_timeout(&self) -> Result<()> {
         let timeout = self.timeout.0;
-        if !(MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout) {
-            return Err(Error::config("timeout", format!("{} is out of range: from 1ms to 1h", self.timeout)));
-        }
+        self.timeout.within("timeout", MIN_TIMEOUT..=MAX_TIMEOUT)?;
         match self.schedule {
             Schedule::Every(interval) if timeout > interval.0 => {
                 let reason = format!("{} is longer than the interval of {interval}", self.timeout);
@@ -259,7 +257,8 @@ pub fn validate_all(definitions: &[Definition]) -> Result<()> {
     })
 }
 
-fn name(field: &str, text: &str) -> Result<()> {
+/// Refuses what can't be a name.
+pub(crate) fn name(field: &str, text: &str) -> Result<()> {
     let length = text.chars().take(MAX_NAME + 1).count();
     if text.trim().is_empty() {
         return Err(Error::config(field, "is empty"));

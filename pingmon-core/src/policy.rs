@@ -162,10 +162,10 @@ impl Policy {
             return Err(Error::config("close_after", "\"never\" would leave every incident open: give runs or a time"));
         }
         if let Some(every) = self.retry_every {
-            duration("retry_every", every, Duration::from_secs(1))?;
+            every.within("retry_every", Duration::from_secs(1)..=MAX_DURATION)?;
         }
         if let Some(every) = self.remind_every {
-            duration("remind_every", every, Duration::from_secs(60))?;
+            every.within("remind_every", Duration::from_secs(60)..=MAX_DURATION)?;
         }
         if !(1..=MAX_WITNESSES).contains(&self.confirm_by) {
             let reason = format!("{} is out of range: from 1 to {MAX_WITNESSES} workers", self.confirm_by);
@@ -174,8 +174,8 @@ impl Policy {
         if self.flap.changes > 20 {
             return Err(Error::config("flap.changes", format!("{} is out of range: from 0 to 20", self.flap.changes)));
         }
-        duration("flap.within", self.flap.within, Duration::ZERO)?;
-        duration("flap.hold", self.flap.hold, Duration::ZERO)
+        self.flap.within.within("flap.within", Duration::ZERO..=MAX_DURATION)?;
+        self.flap.hold.within("flap.hold", Duration::ZERO..=MAX_DURATION)
     }
 }
 
@@ -189,16 +189,9 @@ fn threshold(field: &str, threshold: Threshold) -> Result<()> {
         Threshold::Count(count) if !(1..=MAX_COUNT).contains(&count) => {
             Err(Error::config(field, format!("{count} is out of range: from 1 to {MAX_COUNT} runs")))
         }
-        Threshold::For(length) => duration(field, Span(length), Duration::from_secs(1)),
+        Threshold::For(length) => Span(length).within(field, Duration::from_secs(1)..=MAX_DURATION),
         Threshold::Count(_) | Threshold::Never => Ok(()),
     }
-}
-
-fn duration(field: &str, Span(length): Span, shortest: Duration) -> Result<()> {
-    if (shortest..=MAX_DURATION).contains(&length) {
-        return Ok(());
-    }
-    Err(Error::config(field, format!("{} is out of range: from {} to 31days", Span(length), Span(shortest))))
 }
 
 #[cfg(test)]

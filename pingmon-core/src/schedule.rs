@@ -102,10 +102,7 @@ impl Schedule {
     /// Refuses intervals out of range and cron expressions that never come.
     pub(crate) fn validate(&self) -> Result<()> {
         match self {
-            Self::Every(Span(interval)) if (MIN_INTERVAL..=MAX_INTERVAL).contains(interval) => Ok(()),
-            Self::Every(interval) => {
-                Err(Error::config("every", format!("{interval} is out of range: from 1s to 366days")))
-            }
+            Self::Every(interval) => interval.within("every", MIN_INTERVAL..=MAX_INTERVAL),
             Self::Cron(cron) => match self.next_after(Timestamp::from_micros(0), Phase::ZERO) {
                 Some(_) => Ok(()),
                 None => Err(Error::config("cron", format!("\"{}\" names no instant", cron.text.expression))),

@@ -5,7 +5,7 @@
 
 use std::{
     fmt,
-    ops::{Add, Sub},
+    ops::{Add, RangeInclusive, Sub},
     str::FromStr,
     time::Duration,
 };
@@ -13,6 +13,8 @@ use std::{
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::error::{self, Error};
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z. Reads and writes as RFC 3339 in JSON.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -156,6 +158,20 @@ impl Clock for TokioClock {
 /// Deserialises from such a string only: a bare number has no unit and is refused with that reason.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(pub Duration);
+
+impl Span {
+    /// Refuses a length of time that `field` can't have.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field and what would be right.
+    pub fn within(self, field: &str, range: RangeInclusive<Duration>) -> error::Result<()> {
+        if range.contains(&self.0) {
+            return Ok(());
+        }
+        let (least, most) = (Self(*range.start()), Self(*range.end()));
+        Err(Error::config(field, format!("{self} is out of range: from {least} to {most}")))
+    }
+}
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -28,7 +28,14 @@ use tokio::{
     process::{Child, Command as Process},
 };
 
-use crate::{Name, dial::Dialer, facts::Facts, kind::Channel, secret::Secret, text::one_line};
+use crate::{
+    Name,
+    dial::Dialer,
+    facts::Facts,
+    kind::{Channel, TIMEOUTS},
+    secret::Secret,
+    text::one_line,
+};
 
 /// Most parts of a command line.
 const MAX_PARTS: usize = 64;
@@ -36,8 +43,6 @@ const MAX_PARTS: usize = 64;
 const MAX_COMPLAINT: usize = 4 * 1024;
 /// How much of that an error repeats, in characters.
 const MAX_REASON: usize = 300;
-/// How long a program may take; the engine itself waits no longer than 30 s.
-const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(30);
 
 /// Runs a program of this host for each notice, with the facts as JSON on its standard input: the body that the webhook
 /// documents. No shell is involved, and nothing of this program's environment is passed on.
@@ -80,9 +85,7 @@ impl Channel for Command {
             return Err(Error::config("env", "a name is to have no `=`, and neither name nor value a NUL"));
         }
         let timeout = timeout.map_or(Duration::from_secs(10), |Span(timeout)| timeout);
-        if !TIMEOUTS.contains(&timeout) {
-            return Err(Error::config("timeout", format!("{} is out of range: from 1ms to 30s", Span(timeout))));
-        }
+        Span(timeout).within("timeout", TIMEOUTS)?;
         Ok(Self { run, env, timeout })
     }
 }

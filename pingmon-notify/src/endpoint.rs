@@ -17,6 +17,7 @@ use crate::{
     answer::{self, Answer},
     client::client,
     dial::Dialer,
+    kind::TIMEOUTS,
     request::Request,
     secret::Secret,
     text::one_line,
@@ -28,8 +29,6 @@ const MAX_URL: usize = 2_048;
 const MAX_REASON: usize = 300;
 /// Shorter parts of a URL are words, not secrets.
 const MIN_TOKEN: usize = 8;
-/// How long an answer may take; the engine itself waits no longer than 30 s.
-const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(30);
 
 /// Where requests go. Errors name its host and port only: the rest of the URL may be a secret.
 #[derive(Clone)]
@@ -65,9 +64,7 @@ impl Endpoint {
     /// # Errors
     /// [`Error::Config`] when it isn't from 1 ms to 30 s.
     pub(crate) fn timeout(mut self, timeout: Duration) -> Result<Self> {
-        if !TIMEOUTS.contains(&timeout) {
-            return Err(Error::config("timeout", format!("{} is out of range: from 1ms to 30s", Span(timeout))));
-        }
+        Span(timeout).within("timeout", TIMEOUTS)?;
         self.timeout = timeout;
         Ok(self)
     }

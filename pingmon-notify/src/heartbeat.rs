@@ -3,12 +3,7 @@
 
 use std::time::Duration;
 
-use pingmon_core::{
-    dial::DialPolicy,
-    engine::vitals::Vitals,
-    error::{Error, Result},
-    time::Span,
-};
+use pingmon_core::{dial::DialPolicy, engine::vitals::Vitals, error::Result, time::Span};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -27,12 +22,9 @@ impl Heartbeat {
     /// A heartbeat that asks for `url` with GET, dialling only what `policy` permits; from 10 s to a day apart.
     ///
     /// # Errors
-    /// [`Error::Config`] naming `url` or `every`, or when the system's TLS roots can't be used.
+    /// [`Error::Config`](pingmon_core::error::Error::Config) naming `url` or `every`, or when the system's TLS roots can't be used.
     pub fn new(url: &SecretString, every: Duration, policy: &DialPolicy) -> Result<Self> {
-        if !EVERY.contains(&every) {
-            let [every, least, most] = [every, *EVERY.start(), *EVERY.end()].map(Span);
-            return Err(Error::config("every", format!("{every} is out of range: from {least} to {most}")));
-        }
+        Span(every).within("every", EVERY)?;
         Ok(Self { endpoint: Endpoint::new(&Dialer::new(policy)?, "url", url.expose_secret())?, every })
     }
 

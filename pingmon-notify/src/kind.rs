@@ -14,6 +14,11 @@ use serde_json::{Map, Value};
 
 use crate::{Name, dial::Dialer};
 
+/// How long a channel may be set to wait; the engine itself waits no longer than 30 s.
+#[cfg(any(feature = "_http", feature = "email", feature = "command"))]
+pub(crate) const TIMEOUTS: std::ops::RangeInclusive<std::time::Duration> =
+    std::time::Duration::from_millis(1)..=std::time::Duration::from_secs(30);
+
 /// A channel that a config opens.
 pub(crate) trait Channel: Notifier + Sized + 'static {
     /// Its entry in the list of channels.

@@ -102,20 +102,15 @@ async fn parents(shared: &Shared, names: &[String]) -> Result<Vec<Parent>> {
         if monitor.state == State::Active {
             let last = shared.store.records(monitor.id, None, 1).await?;
             let looked_at = last.first().map(|record| record.started_at);
-            parents.push(Parent::new(monitor.definition.name, &overview.health, looked_at));
+            parents.push(Parent::new(monitor.id, monitor.definition.name, &overview.health, looked_at));
         }
     }
     Ok(parents)
 }
 
 /// Has monitors run at once, whoever owns them.
-async fn hasten(shared: &Shared, names: &[String]) {
-    let hastened = async {
-        let overviews = shared.store.named(names).await?;
-        let monitors: Vec<MonitorId> = overviews.into_iter().map(|overview| overview.monitor.id).collect();
-        shared.store.hasten(&monitors).await
-    };
-    match hastened.await {
+async fn hasten(shared: &Shared, monitors: &[MonitorId]) {
+    match shared.store.hasten(monitors).await {
         Ok(()) => shared.nudge.notify_one(),
         Err(error) => shared.store_failed("look at once at what a monitor depends on", &error),
     }

@@ -82,7 +82,9 @@ async fn conclude(job: Job, started_at: Timestamp, outcome: Outcome, now: Timest
     let judged = Judged { monitor: watched.id, slot, status: outcome.status, at: now };
     let witness = Witness::new(lease.session, &*shared.settings.host);
     let advanced = incident::advance_confirmed(&health, judged, &watched.policy, &witness, lease.workers);
-    let worked_on = announcing::maintenance(shared, &watched, now);
+    // What goes well and did before is nobody's concern, and nearly all of the runs.
+    let is_fine = outcome.status == Status::Up && health.open().next().is_none();
+    let worked_on = if is_fine { None } else { announcing::maintenance(shared, &watched, now) };
     let Announcement { health: after, transitions, announced, affected, again } =
         announcing::announce(shared, &watched, &health, advanced, worked_on.as_deref(), now).await;
     let outcome = match worked_on {

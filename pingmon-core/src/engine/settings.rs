@@ -65,12 +65,12 @@ impl Settings {
         }
         count("concurrency", self.concurrency)?;
         let (century, ten_minutes) = (Duration::from_secs(100 * 366 * 86_400), Duration::from_secs(600));
-        span("lease", self.lease, Duration::from_secs(1), ten_minutes)?;
-        span("poll", self.poll, Duration::from_millis(10), Duration::from_secs(60))?;
-        span("retention of results", self.keep_results, Duration::from_secs(3_600), century)?;
-        span("retention of incidents", self.keep_incidents, Duration::from_secs(3_600), century)?;
-        span("expiry", self.expiry, Duration::from_secs(60), Duration::from_secs(31 * 86_400))?;
-        span("grace", self.grace, Duration::ZERO, ten_minutes)
+        Span(self.lease).within("lease", Duration::from_secs(1)..=ten_minutes)?;
+        Span(self.poll).within("poll", Duration::from_millis(10)..=Duration::from_secs(60))?;
+        Span(self.keep_results).within("retention of results", Duration::from_secs(3_600)..=century)?;
+        Span(self.keep_incidents).within("retention of incidents", Duration::from_secs(3_600)..=century)?;
+        Span(self.expiry).within("expiry", Duration::from_secs(60)..=Duration::from_secs(31 * 86_400))?;
+        Span(self.grace).within("grace", Duration::ZERO..=ten_minutes)
     }
 }
 
@@ -91,12 +91,4 @@ fn count(field: &str, count: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::config(field, format!("{count} is out of range: from 1 to {MAX_CONCURRENCY}")))
-}
-
-fn span(field: &str, span: Duration, least: Duration, most: Duration) -> Result<()> {
-    if (least..=most).contains(&span) {
-        return Ok(());
-    }
-    let [span, least, most] = [span, least, most].map(Span);
-    Err(Error::config(field, format!("{span} is out of range: from {least} to {most}")))
 }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::{About, Event, Health, Open, Transition};
-use crate::{outcome::Status, time::Timestamp};
+use super::{About, Event, Health, Open, Transition, take_back_opening};
+use crate::{id::MonitorId, outcome::Status, time::Timestamp};
 
 /// How long an incident waits at most until it is known how the monitors are that its own depends on.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -13,6 +13,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Parent {
+    /// Which one.
+    pub id: MonitorId,
     /// Its name.
     pub name: String,
     /// Whether an incident about its target is open.
@@ -25,8 +27,8 @@ pub struct Parent {
 
 impl Parent {
     /// A monitor as it is known by what a store has of it.
-    pub fn new(name: impl Into<String>, health: &Health, looked_at: Option<Timestamp>) -> Self {
-        Self { name: name.into(), is_down: health.target.is_some(), status: health.status, looked_at }
+    pub fn new(id: MonitorId, name: impl Into<String>, health: &Health, looked_at: Option<Timestamp>) -> Self {
+        Self { id, name: name.into(), is_down: health.target.is_some(), status: health.status, looked_at }
     }
 }
 
@@ -37,8 +39,8 @@ pub enum Cause {
     Own,
     /// That one is down.
     Parent(String),
-    /// It isn't known yet: these, by name, are to be looked at.
-    Unknown(Vec<String>),
+    /// It isn't known yet: these are to be looked at.
+    Unknown(Vec<MonitorId>),
 }
 
 /// Whether a failure that began at `failing_since` comes from one of `parents`.
@@ -49,7 +51,7 @@ pub fn cause(parents: &[Parent], failing_since: Timestamp) -> Cause {
     let is_well = |parent: &&Parent| {
         parent.status == Some(Status::Up) && parent.looked_at.is_some_and(|looked_at| looked_at >= failing_since)
     };
-    let unsure: Vec<_> = parents.iter().filter(|parent| !is_well(parent)).map(|parent| parent.name.clone()).collect();
+    let unsure: Vec<_> = parents.iter().filter(|parent| !is_well(parent)).map(|parent| parent.id).collect();
     if unsure.is_empty() { Cause::Own } else { Cause::Unknown(unsure) }
 }
 
@@ -60,11 +62,7 @@ pub fn defer(before: &Health, after: &mut Health, transitions: &mut Vec<Transiti
     if now.since(since) >= LONGEST_WAIT {
         return false;
     }
-    if let Some(opened) = transitions.iter().position(Transition::opens_target) {
-        transitions.remove(opened);
-        after.target = None;
-        after.changes.clone_from(&before.changes);
-    }
+    take_back_opening(before, after, transitions);
     after.deferred_since = Some(since);
     true
 }
@@ -123,31 +121,31 @@ fn open(health: &Health, about: About) -> Option<&Open> {
 mod tests {
     use super::*;
     use crate::{
-        id::MonitorId,
         incident::{Judged, advance},
         policy::Policy,
     };
     use Event::{Opened, Reminder, Resolved};
     use Status::{Down, Up};
 
+    const DB: MonitorId = MonitorId::from_uuid(uuid::Uuid::from_u128(8));
+
     fn at(second: u64) -> Timestamp {
         Timestamp::from_micros(1_800_000_000_000_000) + Duration::from_secs(second)
     }
 
     fn parent(is_down: bool, status: Status, looked_at: u64) -> Parent {
-        Parent { name: "db".to_owned(), is_down, status: Some(status), looked_at: Some(at(looked_at)) }
+        Parent { id: DB, name: "db".to_owned(), is_down, status: Some(status), looked_at: Some(at(looked_at)) }
     }
 
     #[test]
     fn a_failure_is_the_monitors_own_when_all_it_depends_on_were_well_since_it_began() {
-        let db = || vec!["db".to_owned()];
         for (parents, expected) in [
             (vec![], Cause::Own),
             (vec![parent(false, Up, 11)], Cause::Own),
-            (vec![parent(false, Up, 9)], Cause::Unknown(db())),
-            (vec![parent(false, Down, 11)], Cause::Unknown(db())),
-            (vec![parent(false, Status::Unknown, 11)], Cause::Unknown(db())),
-            (vec![Parent { looked_at: None, ..parent(false, Up, 0) }], Cause::Unknown(db())),
+            (vec![parent(false, Up, 9)], Cause::Unknown(vec![DB])),
+            (vec![parent(false, Down, 11)], Cause::Unknown(vec![DB])),
+            (vec![parent(false, Status::Unknown, 11)], Cause::Unknown(vec![DB])),
+            (vec![Parent { looked_at: None, ..parent(false, Up, 0) }], Cause::Unknown(vec![DB])),
             (vec![parent(true, Down, 5)], Cause::Parent("db".to_owned())),
             (vec![parent(false, Up, 9), parent(true, Up, 5)], Cause::Parent("db".to_owned())),
         ] {

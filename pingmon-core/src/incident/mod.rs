@@ -344,6 +344,15 @@ impl Transition {
     }
 }
 
+/// Takes back that the incident about the target opened with the run between `before` and `after`. Answers whether it had.
+fn take_back_opening(before: &Health, after: &mut Health, transitions: &mut Vec<Transition>) -> bool {
+    let Some(opened) = transitions.iter().position(Transition::opens_target) else { return false };
+    transitions.remove(opened);
+    after.target = None;
+    after.changes.clone_from(&before.changes);
+    true
+}
+
 impl Health {
     /// Whether a failure or a recovery has begun that `policy` would confirm: when `retry_every` applies.
     pub fn is_unconfirmed(&self, policy: &Policy) -> bool {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Health, Judged, Transition, advance};
+use super::{Health, Judged, Transition, advance, take_back_opening};
 use crate::{id::SessionId, outcome::Status, policy::Policy};
 
 /// A worker that saw a failure.
@@ -48,14 +48,8 @@ pub fn advance_confirmed(
     }
     let needed = workers.min(policy.confirm_by as usize);
     let nobody_else_could = health.second_opinion && !is_new;
-    if after.witnesses.len() < needed
-        && !nobody_else_could
-        && let Some(opened) = transitions.iter().position(Transition::opens_target)
-    {
-        transitions.remove(opened);
-        after.target = None;
-        after.changes.clone_from(&health.changes);
-        after.second_opinion = true;
+    if after.witnesses.len() < needed && !nobody_else_could {
+        after.second_opinion = take_back_opening(health, &mut after, &mut transitions);
     }
     (after, transitions)
 }

@@ -29,12 +29,17 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::{exchange::Server, message::FORM};
-use crate::{Name, dial::Dialer, kind::Channel, secret::Secret, template, wording::Wording};
+use crate::{
+    Name,
+    dial::Dialer,
+    kind::{Channel, TIMEOUTS},
+    secret::Secret,
+    template,
+    wording::Wording,
+};
 
 /// Most receivers of a channel.
 const MAX_RECEIVERS: usize = 50;
-/// How long an exchange may take; the engine itself waits no longer than 30 s.
-const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(30);
 
 /// Sends each notice as mail over SMTP, one thread an incident.
 #[derive(Deserialize, JsonSchema)]
@@ -91,9 +96,7 @@ impl Channel for Email {
 
     fn open(config: Config, dialer: &Dialer) -> Result<Self> {
         let timeout = config.timeout.map_or(Duration::from_secs(20), |Span(timeout)| timeout);
-        if !TIMEOUTS.contains(&timeout) {
-            return Err(Error::config("timeout", format!("{} is out of range: from 1ms to 30s", Span(timeout))));
-        }
+        Span(timeout).within("timeout", TIMEOUTS)?;
         let from = mailbox("from", &config.from)?;
         if config.to.is_empty() || config.to.len() > MAX_RECEIVERS {
             return Err(Error::config("to", format!("is to have 1 to {MAX_RECEIVERS} receivers")));
