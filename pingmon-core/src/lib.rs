@@ -30,6 +30,7 @@ pub mod tls;
 
 pub mod incident;
 pub mod maintenance;
+pub mod matcher;
 pub mod monitor;
 pub mod notification;
 pub mod outcome;

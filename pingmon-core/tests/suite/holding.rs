@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use pingmon_core::{
     maintenance::Maintenance,
+    matcher::Matcher,
     monitor::Definition,
     outcome::Outcome,
     policy::{Policy, Threshold},
@@ -57,7 +58,7 @@ async fn during_maintenance_runs_go_on_and_only_what_outlasts_it_is_announced() 
     world.script.set("short", down(2));
     world.script.set("long", down(50));
     world.script.set("other", down(50));
-    let work = Maintenance::new("deploy", window).monitors(["short", "long"]);
+    let work = Maintenance::new("deploy", window, Matcher::all().monitors(["short", "long"]));
     let running = world.start(vec![quick("short"), quick("long"), quick("other")], Some(work)).await;
     pass(50 * SECOND).await;
     assert_eq!(world.ops.lines(), ["opened other"]);
@@ -75,7 +76,7 @@ async fn maintenances_can_be_replaced_while_the_engine_runs() {
     let mut world = World::new();
     world.script.set("shop", down(50));
     let always = Window::weekly(&[], "00:00", "00:00", "UTC").unwrap();
-    let running = world.start(vec![quick("shop")], Some(Maintenance::new("for good", always))).await;
+    let running = world.start(vec![quick("shop")], Some(Maintenance::new("for good", always, Matcher::all()))).await;
     pass(60 * SECOND).await;
     assert!(world.ops.lines().is_empty());
     running.handle.replace_maintenances(Vec::new()).unwrap();

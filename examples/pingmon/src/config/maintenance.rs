@@ -6,6 +6,7 @@ use chrono::Weekday;
 use pingmon_core::{
     error::{Error, Result},
     maintenance::Maintenance,
+    matcher::Matcher,
     time::{Span, Timestamp},
     window::Window,
 };
@@ -106,9 +107,11 @@ impl Work {
             }
             _ => return Err(Error::config("config", "says when by exactly one of once, weekly and cron")),
         };
-        let mut work = Maintenance::new(self.name, window);
-        (work.monitors, work.labels) = (self.monitors, self.labels);
-        Ok(work)
+        let matcher = self
+            .labels
+            .into_iter()
+            .fold(Matcher::all().monitors(self.monitors), |matcher, (key, value)| matcher.label(key, value));
+        Ok(Maintenance::new(self.name, window, matcher))
     }
 }
 

@@ -345,7 +345,7 @@ fn what_monitors_depend_on_and_when_they_are_worked_on_is_read() {
                 weekly = { days = [\"sat\"], from = \"23:00\", until = \"02:00\" }\n";
     let config = read(&three(["", "\"net\"", "\"db\""], work)).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(config.monitors[2].definition.depends_on, ["db"]);
-    assert_eq!(config.maintenances[0].monitors, ["shop"]);
+    assert_eq!(config.maintenances[0].matcher.monitors, ["shop"]);
 }
 
 #[test]

@@ -1,0 +1,112 @@
+//! Which monitors something is about that a person says of several at once: by their names, by their labels, or both.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, Result},
+    monitor::{self, MAX_LABELS},
+    notification::Subject,
+};
+
+/// Most names in one matcher.
+pub const MAX_NAMES: usize = 1_000;
+
+/// Monitors, by their names and labels. One that names nothing is about all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Matcher {
+    /// The names of the monitors, at most [`MAX_NAMES`]; any when it names none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub monitors: Vec<String>,
+    /// Labels that the monitors have, all of them; at most [`MAX_LABELS`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Matcher {
+    /// All monitors.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Only these monitors, beside those that were named before.
+    #[must_use]
+    pub fn monitors<I: Into<String>>(mut self, names: impl IntoIterator<Item = I>) -> Self {
+        self.monitors.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Only monitors with this label.
+    #[must_use]
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// Whether it is about that monitor.
+    pub fn matches(&self, monitor: &Subject) -> bool {
+        let named = self.monitors.is_empty() || self.monitors.contains(&monitor.name);
+        named && self.labels.iter().all(|(key, value)| monitor.labels.get(key) == Some(value))
+    }
+
+    /// Refuses what can't be a name or a label, and too many of them.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming `monitors` or `labels`.
+    pub fn validate(&self) -> Result<()> {
+        for (field, count, most) in
+            [("monitors", self.monitors.len(), MAX_NAMES), ("labels", self.labels.len(), MAX_LABELS)]
+        {
+            if count > most {
+                return Err(Error::config(field, format!("{count} are more than the {most} allowed")));
+            }
+        }
+        self.monitors.iter().try_for_each(|name| monitor::name("monitors", name))?;
+        let mut labels = self.labels.iter();
+        labels.try_for_each(|(key, value)| monitor::name("labels", key).and_then(|()| monitor::name("labels", value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::MonitorId,
+        monitor::{Definition, Monitor, State},
+    };
+
+    #[test]
+    fn it_is_about_the_monitors_it_names_and_those_with_all_its_labels() {
+        let definition = Definition::new("shop", "http").label("team", "shop").label("tier", "1");
+        let shop = Subject::of(&Monitor::new(MonitorId::new(), 1, State::Active, definition));
+        for (matcher, matches) in [
+            (Matcher::all(), true),
+            (Matcher::all().monitors(["shop", "db"]), true),
+            (Matcher::all().monitors(["db"]), false),
+            (Matcher::all().label("team", "shop").label("tier", "1"), true),
+            (Matcher::all().label("team", "shop").label("tier", "2"), false),
+            (Matcher::all().monitors(["shop"]).label("region", "eu"), false),
+        ] {
+            assert_eq!(matcher.matches(&shop), matches, "{matcher:?}");
+            let json = serde_json::to_string(&matcher).unwrap();
+            assert_eq!(serde_json::from_str::<Matcher>(&json).unwrap(), matcher, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_its_limits_is_refused_by_its_field() {
+        for (matcher, field) in [
+            (Matcher::all().monitors(vec!["a"; MAX_NAMES + 1]), "monitors"),
+            (Matcher::all().monitors([" "]), "monitors"),
+            (Matcher::all().label("team", "a\nb"), "labels"),
+            ((0..=MAX_LABELS).fold(Matcher::all(), |all, n| all.label(n.to_string(), "x")), "labels"),
+        ] {
+            let error = matcher.validate().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("invalid {field}: ")), "{error}");
+        }
+        Matcher::all().monitors(vec!["a"; MAX_NAMES]).label("team", "shop").validate().unwrap();
+    }
+}
