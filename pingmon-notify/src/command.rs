@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use pingmon_core::{
     dial::Preset,
     error::{Error, Result},
-    notification::Notification,
+    notification::{Facts, Notification},
     notifier::Notifier,
     time::Span,
 };
@@ -31,7 +31,6 @@ use tokio::{
 use crate::{
     Name,
     dial::Dialer,
-    facts::Facts,
     kind::{Channel, TIMEOUTS},
     secret::Secret,
     text::one_line,

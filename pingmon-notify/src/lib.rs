@@ -41,8 +41,6 @@ mod client;
 #[cfg(feature = "_http")]
 mod endpoint;
 #[cfg(feature = "_text")]
-mod facts;
-#[cfg(feature = "_text")]
 mod medium;
 #[cfg(feature = "_http")]
 mod request;

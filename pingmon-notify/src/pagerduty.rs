@@ -4,7 +4,7 @@
 use pingmon_core::{
     error::{Error, Result},
     incident::Event,
-    notification::Notification,
+    notification::{Facts, Notification},
     outcome::Status,
 };
 use schemars::JsonSchema;
@@ -15,7 +15,6 @@ use crate::{
     Name,
     dial::Dialer,
     endpoint::Endpoint,
-    facts::Facts,
     medium::{Medium, caption, web},
     request::Request,
     secret::Secret,

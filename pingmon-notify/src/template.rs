@@ -9,14 +9,14 @@ use minijinja::{
 };
 use pingmon_core::{
     error::{Error, Result},
-    notification::Notification,
+    notification::{Facts, Notification},
     time::Timestamp,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{facts::Facts, medium::Medium, sample, text::one_line};
+use crate::{medium::Medium, sample, text::one_line};
 
 /// Longest template, in bytes.
 const MAX_SOURCE: usize = 64 * 1024;

@@ -12,7 +12,6 @@ use pingmon_core::{
 
 use self::lines::lines;
 use crate::{
-    facts::lasted,
     medium::Medium,
     template::{self, Template},
 };
@@ -131,10 +130,10 @@ pub(crate) fn state(notice: &Notification) -> String {
     match (notice.event, notice.incident.closed, notice.incident.about) {
         (Event::Resolved, Some(Closed::Paused), _) => "is paused, its incident is closed".to_owned(),
         (Event::Resolved, Some(Closed::Retired), _) => "is retired, its incident is closed".to_owned(),
-        (Event::Resolved, _, About::Target) => format!("has recovered after {}", lasted(notice)),
-        (Event::Resolved, _, About::Monitoring) => format!("can be judged again after {}", lasted(notice)),
-        (Event::Reminder, _, About::Target) => format!("is still {level} after {}", lasted(notice)),
-        (Event::Reminder, _, About::Monitoring) => format!("still can't be judged after {}", lasted(notice)),
+        (Event::Resolved, _, About::Target) => format!("has recovered after {}", notice.lasted()),
+        (Event::Resolved, _, About::Monitoring) => format!("can be judged again after {}", notice.lasted()),
+        (Event::Reminder, _, About::Target) => format!("is still {level} after {}", notice.lasted()),
+        (Event::Reminder, _, About::Monitoring) => format!("still can't be judged after {}", notice.lasted()),
         (_, _, About::Target) => format!("is {level}"),
         (_, _, About::Monitoring) => "can't be judged".to_owned(),
     }

@@ -3,6 +3,7 @@
 
 mod delivery;
 mod escalation;
+mod facts;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,13 +13,14 @@ pub(crate) use self::escalation::validate as validate_escalation;
 pub use self::{
     delivery::{DEFAULT_EXPIRY, Delivery, DeliveryState, Fold, announce},
     escalation::{Audience, MAX_STEPS, Step},
+    facts::Facts,
 };
 use crate::{
     id::{DeliveryId, MonitorId},
     incident::{Closed, Event, Incident},
     monitor::Monitor,
     outcome::Outcome,
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 /// The monitor a notice is about.
@@ -193,8 +195,8 @@ impl Notification {
     }
 
     /// How long the failure has lasted up to this event, to the second.
-    fn lasted(&self) -> humantime::FormattedDuration {
+    pub fn lasted(&self) -> Span {
         let lasted = self.at.since(self.incident.failing_since);
-        humantime::format_duration(Duration::from_secs(lasted.as_secs()))
+        Span(Duration::from_secs(lasted.as_secs()))
     }
 }

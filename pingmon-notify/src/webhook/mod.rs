@@ -56,7 +56,7 @@ use async_trait::async_trait;
 use pingmon_core::{
     dial::DialPolicy,
     error::{Error, Result},
-    notification::Notification,
+    notification::{Facts, Notification},
     notifier::Notifier,
     time::{Clock, Span, SystemClock},
 };
@@ -72,7 +72,6 @@ use crate::{
     Name,
     dial::Dialer,
     endpoint::Endpoint,
-    facts::Facts,
     kind::Channel,
     medium::Medium,
     request::Request,

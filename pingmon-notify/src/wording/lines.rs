@@ -11,7 +11,6 @@ use pingmon_core::{
 };
 use serde_json::Value;
 
-use super::lasted;
 use crate::medium::Medium;
 
 /// Most failed expectations that are listed.
@@ -105,7 +104,7 @@ fn failed(outcome: &Outcome) -> impl Iterator<Item = Line<'_>> {
 
 /// When it was, and for how long.
 fn span(notice: &Notification) -> Line<'_> {
-    let (since, lasted) = (clock(notice.incident.failing_since), lasted(notice));
+    let (since, lasted) = (clock(notice.incident.failing_since), notice.lasted());
     match notice.event {
         Event::Resolved => Line::strong("From")
             .own(format!(" {since} "))

@@ -1,24 +1,26 @@
-//! The facts of a notice as JSON: what a webhook posts, a command reads and a template may say. A public format, written
-//! out here so that a change inside pingmon can't change it. The webhook's module documents it.
+//! The facts of a notice as JSON: what a webhook posts, a command reads, a plug-in is told and a template may say. A public
+//! format, written out here so that a change inside pingmon can't change it. The webhook channel documents it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use pingmon_core::{
+use serde::Serialize;
+
+use super::{Affected, Link, Notification, Subject};
+use crate::{
     id::{DeliveryId, IncidentId, MonitorId},
     incident::{About, Closed, Event, Incident},
-    notification::{Affected, Link, Notification, Subject},
     outcome::{Outcome, Status},
     time::{Span, Timestamp},
 };
-use serde::Serialize;
 
-#[derive(Serialize)]
-pub(crate) struct Facts<'a> {
+/// The facts of a notice, to be written as JSON. Fields may be added, none will change its meaning.
+#[derive(Debug, Serialize)]
+pub struct Facts<'a> {
     id: DeliveryId,
     event: Event,
     at: Timestamp,
     headline: String,
-    lasted: String,
+    lasted: Span,
     monitor: MonitorFacts<'a>,
     incident: IncidentFacts<'a>,
     outcome: Option<&'a Outcome>,
@@ -28,7 +30,7 @@ pub(crate) struct Facts<'a> {
     links: &'a [Link],
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct MonitorFacts<'a> {
     id: MonitorId,
     name: &'a str,
@@ -36,7 +38,7 @@ struct MonitorFacts<'a> {
     labels: &'a BTreeMap<String, String>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct IncidentFacts<'a> {
     id: IncidentId,
     about: About,
@@ -48,7 +50,7 @@ struct IncidentFacts<'a> {
     message: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct AlsoFacts<'a> {
     event: Event,
     at: Timestamp,
@@ -57,7 +59,8 @@ struct AlsoFacts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn of(notice: &'a Notification) -> Self {
+    /// Those of a notice.
+    pub fn of(notice: &'a Notification) -> Self {
         let also = notice.also.iter().map(|companion| AlsoFacts {
             event: companion.event,
             at: companion.at,
@@ -69,7 +72,7 @@ impl<'a> Facts<'a> {
             event: notice.event,
             at: notice.at,
             headline: notice.headline(),
-            lasted: lasted(notice),
+            lasted: notice.lasted(),
             monitor: MonitorFacts::of(&notice.monitor),
             incident: IncidentFacts::of(&notice.incident),
             outcome: notice.outcome.as_ref(),
@@ -100,10 +103,4 @@ impl<'a> IncidentFacts<'a> {
             message: &incident.message,
         }
     }
-}
-
-/// How long the failure has lasted up to a notice, to the second, in words: `1h 5m`.
-pub(crate) fn lasted(notice: &Notification) -> String {
-    let lasted = notice.at.since(notice.incident.failing_since);
-    Span(Duration::from_secs(lasted.as_secs())).to_string()
 }
