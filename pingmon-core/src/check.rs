@@ -1,6 +1,6 @@
 //! The contract of a check: probes once, owns no loop, no timer and no retry. When it runs is the engine's business.
 
-use std::{borrow::Cow, future::Future, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use schemars::{JsonSchema, Schema};
@@ -14,8 +14,18 @@ use crate::{
     time::Timestamp,
 };
 
+/// Has what monitors keep from run to run.
+#[async_trait]
+pub trait Keeper: Send + Sync {
+    /// What that monitor keeps.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    async fn kept(&self, monitor: MonitorId) -> Result<Option<Arc<[u8]>>>;
+}
+
 /// What a run is told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct CheckContext {
     /// The monitor that is due.
@@ -29,12 +39,41 @@ pub struct CheckContext {
     /// When the engine will end the run, whatever it is doing. A check that can say where it got stuck ends a little
     /// earlier by itself.
     pub timeout: Duration,
+    keeper: Option<Arc<dyn Keeper>>,
 }
 
 impl CheckContext {
     /// A context for one run outside an engine, as `pingmon check` and tests need it.
     pub fn new(monitor: MonitorId, name: impl Into<Arc<str>>, slot: Timestamp, timeout: Duration) -> Self {
-        Self { monitor, name: name.into(), slot, started_at: slot, timeout }
+        Self { monitor, name: name.into(), slot, started_at: slot, timeout, keeper: None }
+    }
+
+    /// Sets who has what the monitor keeps.
+    #[must_use]
+    pub fn keeper(mut self, keeper: Arc<dyn Keeper>) -> Self {
+        self.keeper = Some(keeper);
+        self
+    }
+
+    /// What the monitor keeps: what the last recorded run gave to [`Outcome::keep`], also if another engine ran it. It is
+    /// asked of the store once after the monitor was claimed. None when there is nothing yet, and outside of an engine.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn kept(&self) -> Result<Option<Arc<[u8]>>> {
+        match &self.keeper {
+            Some(keeper) => keeper.kept(self.monitor).await,
+            None => Ok(None),
+        }
+    }
+}
+
+impl fmt::Debug for CheckContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { monitor, name, slot, timeout, .. } = self;
+        let mut debug = f.debug_struct("CheckContext");
+        debug.field("monitor", monitor).field("name", name).field("slot", slot).field("timeout", timeout);
+        debug.finish_non_exhaustive()
     }
 }
 

@@ -7,6 +7,8 @@ pub mod copy;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod error;
 pub mod memory;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod parts;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]

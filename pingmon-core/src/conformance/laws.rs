@@ -104,6 +104,27 @@ macro_rules! conformance_tests {
                 a_batch_of_an_ended_session_stores_nothing_of_any_row;
                 deliveries_go_to_every_channel_with_ids_that_a_second_judgement_repeats;
             }
+            keeping {
+                a_monitor_keeps_nothing_until_a_run_does;
+                what_a_run_keeps_is_read_by_whoever_takes_the_monitor_over;
+                a_run_that_keeps_nothing_new_leaves_what_was_kept;
+                of_several_runs_in_a_batch_the_last_one_s_is_kept;
+                a_late_run_keeps_nothing;
+                the_run_of_an_old_revision_keeps_nothing;
+                a_repeat_of_a_stored_run_does_not_bring_back_what_it_kept;
+                what_a_monitor_keeps_stays_through_edits_and_pauses_and_goes_with_it;
+            }
+            plugins {
+                a_plugin_reads_back_byte_for_byte;
+                plugins_are_listed_by_name_in_the_order_of_its_bytes;
+                the_same_plugin_again_changes_nothing;
+                another_signature_is_a_change_and_the_bytes_stay;
+                a_replaced_plugin_has_the_new_bytes_and_the_old_ones_are_gone;
+                bytes_of_two_names_stay_until_the_last_is_removed;
+                a_removed_plugin_is_gone_and_one_that_is_not_there_is_not_found;
+                a_plugin_out_of_its_limits_is_refused_and_nothing_is_stored;
+                two_that_replace_a_plugin_at_once_leave_one_of_them_whole;
+            }
             concurrency {
                 two_sessions_claiming_at_once_never_get_the_same_monitor;
                 a_completion_and_an_edit_at_once_leave_one_order_of_the_two;
@@ -208,7 +229,9 @@ mod tests {
             include_str!("folding.rs"),
             include_str!("history.rs"),
             include_str!("incidents.rs"),
+            include_str!("keeping.rs"),
             include_str!("outbox.rs"),
+            include_str!("plugins.rs"),
         ] {
             let names = laws.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next());
             let mut count = 0;

@@ -11,8 +11,8 @@
 //! pingmon_core::conformance_tests!(MyHarness::fresh().await);
 //! ```
 //!
-//! Laws that single calls can show lie by role: `catalog` and `edits`; `sessions`, `claims` and `completions`; `history`,
-//! `incidents`, `acknowledging`, `outbox`, `folding`. `concurrency` has those that need two callers at once; `random` runs long random interleavings
+//! Laws that single calls can show lie by role: `catalog` and `edits`; `sessions`, `claims`, `completions` and `keeping`;
+//! `history`, `incidents`, `acknowledging`, `outbox`, `folding`; `plugins`. `concurrency` has those that need two callers at once; `random` runs long random interleavings
 //! against a model.
 //! What an engine makes of a store isn't tested here.
 
@@ -55,7 +55,11 @@ pub mod history;
 #[doc(hidden)]
 pub mod incidents;
 #[doc(hidden)]
+pub mod keeping;
+#[doc(hidden)]
 pub mod outbox;
+#[doc(hidden)]
+pub mod plugins;
 #[doc(hidden)]
 pub mod random;
 #[doc(hidden)]

@@ -197,7 +197,10 @@ impl Claimer {
             let claims = self.shared.store.claim_except(lease.session, kinds, &left, limit).await?;
             let (count, now) = (claims.len(), self.shared.clock.now());
             if count > 0 {
-                let held = claims.into_iter().map(|claim| self.shared.registry.hold(claim, lease, now)).collect();
+                let held = claims
+                    .into_iter()
+                    .map(|claim| self.shared.registry.hold(claim, lease, &self.shared.store, now))
+                    .collect();
                 // The scheduler may be gone already, at the end of a shutdown.
                 let _ = self.scheduler.send(Message::Claimed(lease.session, held));
             }

@@ -15,6 +15,7 @@ mod complaints;
 mod dispatcher;
 pub mod guard;
 mod janitor;
+mod keeping;
 mod lease;
 mod pace;
 mod permits;

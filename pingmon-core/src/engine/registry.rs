@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use super::{guard::Guarded, lease::Lease, plan};
+use super::{guard::Guarded, keeping::Kept, lease::Lease, plan};
 use crate::{
     check::CheckKind,
     error::{Error, Result},
@@ -14,7 +14,10 @@ use crate::{
     notification::{Audience, Subject},
     policy::Policy,
     schedule::{Phase, Schedule},
-    store::claims::{Claim, GapReason},
+    store::{
+        Store,
+        claims::{Claim, GapReason},
+    },
     time::Timestamp,
 };
 
@@ -29,7 +32,7 @@ pub(super) struct Registry {
     resolver: Box<Resolver>,
 }
 
-/// What doesn't change about a held monitor until it is edited.
+/// What doesn't change about a held monitor until it is edited; and what its check keeps, which is read if it's asked for.
 pub(super) struct Watched {
     pub(super) id: MonitorId,
     pub(super) revision: i64,
@@ -44,6 +47,8 @@ pub(super) struct Watched {
     pub(super) kind: usize,
     /// The check, or why it couldn't be built: then each run says so.
     pub(super) check: Result<Guarded, String>,
+    /// What it keeps from run to run, for those that do.
+    pub(super) kept: Kept,
 }
 
 /// A monitor that the engine owns.
@@ -84,7 +89,7 @@ impl Registry {
 
     /// Makes a claimed monitor ready to run. One whose kind isn't known or whose config is refused is held all the same:
     /// its runs are `unknown` and say why.
-    pub(super) fn hold(&self, claim: Claim, lease: Lease, now: Timestamp) -> Held {
+    pub(super) fn hold(&self, claim: Claim, lease: Lease, store: &Arc<dyn Store>, now: Timestamp) -> Held {
         let Claim { monitor, health, slot } = claim;
         let kind = self.by_name.get(monitor.definition.kind.as_str()).copied();
         let check = match kind {
@@ -106,6 +111,7 @@ impl Registry {
             depends_on: definition.depends_on,
             kind: kind.unwrap_or_default(),
             check,
+            kept: Kept::new(Arc::clone(store)),
         };
         let start_at = match health.second_opinion {
             true => slot.max(now),

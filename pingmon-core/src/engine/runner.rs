@@ -11,7 +11,7 @@ use super::{
     registry::{Held, Watched},
 };
 use crate::{
-    check::CheckContext,
+    check::{CheckContext, Keeper},
     id::{MonitorId, SessionId},
     incident::{self, Health, Judged, Witness},
     maintenance,
@@ -69,6 +69,7 @@ async fn probe(job: &Job, started_at: Timestamp) -> Outcome {
             let name = job.watched.subject.name.as_str();
             let mut cx = CheckContext::new(job.watched.id, name, job.slot, job.watched.timeout);
             cx.started_at = started_at;
+            let cx = cx.keeper(Arc::clone(&job.watched) as Arc<dyn Keeper>);
             check.run(&cx).await
         }
         Err(reason) => Outcome::unknown(format!("failed to build the check: {reason}"))
@@ -77,8 +78,15 @@ async fn probe(job: &Job, started_at: Timestamp) -> Outcome {
     }
 }
 
-async fn conclude(job: Job, started_at: Timestamp, outcome: Outcome, now: Timestamp, shared: &Shared) -> Completion {
+async fn conclude(
+    job: Job,
+    started_at: Timestamp,
+    mut outcome: Outcome,
+    now: Timestamp,
+    shared: &Shared,
+) -> Completion {
     let Job { lease, watched, health, slot, hole } = job;
+    let keep = outcome.keep.take();
     let judged = Judged { monitor: watched.id, slot, status: outcome.status, at: now };
     let witness = Witness::new(lease.session, &*shared.settings.host);
     let advanced = incident::advance_confirmed(&health, judged, &watched.policy, &witness, lease.workers);
@@ -120,6 +128,7 @@ async fn conclude(job: Job, started_at: Timestamp, outcome: Outcome, now: Timest
         health: (after != health).then_some(after),
         transitions,
         deliveries,
+        keep,
         next_slot: plan.next_slot,
     }
 }

@@ -57,11 +57,13 @@ pub(super) struct Recorded {
     revision: i64,
     next_slot: Timestamp,
     health: Option<Health>,
+    keep: Option<Arc<[u8]>>,
 }
 
 impl From<Completion> for Recorded {
     fn from(run: Completion) -> Self {
-        Self { monitor: run.monitor, revision: run.revision, next_slot: run.next_slot, health: run.health }
+        let Completion { monitor, revision, next_slot, health, keep, .. } = run;
+        Self { monitor, revision, next_slot, health, keep }
     }
 }
 
@@ -269,6 +271,9 @@ impl Scheduler {
         (held.slot, held.start_at) = (run.next_slot, run.next_slot);
         if let Some(health) = run.health {
             held.health = health;
+        }
+        if let Some(keep) = run.keep {
+            held.watched.kept.replace(keep);
         }
         if held.health.second_opinion {
             self.held.remove(&run.monitor);

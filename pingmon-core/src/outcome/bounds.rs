@@ -20,6 +20,8 @@ pub const MAX_TEXT: usize = 4_000;
 pub const MAX_EVIDENCE: usize = 32;
 /// Most evidence kept of one run, in bytes of JSON.
 pub const MAX_EVIDENCE_BYTES: usize = 16 * 1024;
+/// Most bytes that a monitor keeps from run to run.
+pub const MAX_KEPT: usize = 64 * 1024;
 
 impl Outcome {
     /// The same outcome within the stated limits: texts cut, NUL characters replaced, numbers finite. The
@@ -46,6 +48,10 @@ impl Outcome {
                 metric.labels =
                     std::mem::take(&mut metric.labels).into_iter().map(|(k, v)| (cleaned(k), cleaned(v))).collect();
             }
+        }
+        if let Some(bytes) = self.keep.take_if(|bytes| bytes.len() > MAX_KEPT) {
+            let reason = format!("not kept: {} bytes, and a monitor keeps {MAX_KEPT} at most", bytes.len());
+            self.evidence.insert("keep".to_owned(), reason.into());
         }
         bound_evidence(&mut self.evidence);
         self

@@ -3,14 +3,14 @@
 mod bounds;
 mod millis;
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::{
-    bounds::{MAX_EVIDENCE, MAX_EVIDENCE_BYTES, MAX_FAILED, MAX_MESSAGE, MAX_METRICS, MAX_PHASES, MAX_TEXT},
+    bounds::{MAX_EVIDENCE, MAX_EVIDENCE_BYTES, MAX_FAILED, MAX_KEPT, MAX_MESSAGE, MAX_METRICS, MAX_PHASES, MAX_TEXT},
     millis::millis,
 };
 
@@ -136,6 +136,10 @@ pub struct Outcome {
     /// Facts that help to find the cause: an excerpt of the body, an address, a stable `error` kind. No secrets.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub evidence: Map<String, Value>,
+    /// What the monitor keeps from now on, for [`CheckContext::kept`](crate::check::CheckContext::kept); none when that is
+    /// what it was. It is stored with the run or not at all, and no part of the recorded outcome.
+    #[serde(skip)]
+    pub keep: Option<Arc<[u8]>>,
 }
 
 impl Outcome {
@@ -149,6 +153,7 @@ impl Outcome {
             failed: Vec::new(),
             metrics: Vec::new(),
             evidence: Map::new(),
+            keep: None,
         }
     }
 
@@ -197,6 +202,13 @@ impl Outcome {
     #[must_use]
     pub fn evidence(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.evidence.insert(name.into(), value.into());
+        self
+    }
+
+    /// Has the monitor keep these bytes in place of what it kept, up to [`MAX_KEPT`].
+    #[must_use]
+    pub fn keep(mut self, bytes: impl Into<Arc<[u8]>>) -> Self {
+        self.keep = Some(bytes.into());
         self
     }
 

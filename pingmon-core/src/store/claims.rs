@@ -3,7 +3,7 @@
 //! A *session* is a running engine as the store knows it. A *claim* binds a monitor to a session until one of them ends.
 //! A completion is fenced by (owner session, revision): whoever lost the monitor changes nothing.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -191,6 +191,8 @@ pub struct Completion {
     pub transitions: Vec<Transition>,
     /// The notices those call for.
     pub deliveries: Vec<Delivery>,
+    /// What the monitor keeps from now on; none when that is what it was.
+    pub keep: Option<Arc<[u8]>>,
     /// The next slot.
     pub next_slot: Timestamp,
 }
@@ -208,6 +210,7 @@ impl Completion {
             health: None,
             transitions: Vec::new(),
             deliveries: Vec::new(),
+            keep: None,
             next_slot,
         }
     }
@@ -285,6 +288,13 @@ pub trait Claims: Send + Sync {
     /// # Errors
     /// `SessionEnded`, nothing stored; store errors, nothing stored.
     async fn complete(&self, session: SessionId, batch: &[Completion]) -> Result<Vec<Verdict>>;
+
+    /// What a monitor keeps: what the last accepted run had to keep. It stays through edits and pauses, and goes when the
+    /// monitor is retired. None when there is nothing, or no such monitor.
+    ///
+    /// # Errors
+    /// Store errors.
+    async fn kept(&self, monitor: MonitorId) -> Result<Option<Vec<u8>>>;
 
     /// Gives up monitors; those that the session doesn't own are passed over. Others can have them at once.
     ///

@@ -9,10 +9,13 @@ pub mod claims;
 pub mod history;
 pub mod incidents;
 pub mod outbox;
+pub mod plugins;
 
-use self::{catalog::Catalog, claims::Claims, history::History, incidents::Incidents, outbox::Outbox};
+use self::{
+    catalog::Catalog, claims::Claims, history::History, incidents::Incidents, outbox::Outbox, plugins::Plugins,
+};
 
-/// Everything an engine and a web face need. Implemented for whatever has all five roles.
-pub trait Store: Catalog + Claims + History + Incidents + Outbox {}
+/// Everything an engine and a web face need. Implemented for whatever has all six roles.
+pub trait Store: Catalog + Claims + History + Incidents + Outbox + Plugins {}
 
-impl<T: Catalog + Claims + History + Incidents + Outbox> Store for T {}
+impl<T: Catalog + Claims + History + Incidents + Outbox + Plugins> Store for T {}

@@ -1,5 +1,6 @@
 //! A store that can be made to fail: before it does what it is asked (`down`), after (`mute`: done, but the answer is
-//! lost), not at all (`stuck`: the first renewal after it is set is never answered), or later (`doomed`: answered, but lost with the primary when a standby takes over that hadn't heard of it).
+//! lost), not at all (`stuck`: the first renewal after it is set is never answered), or later (`doomed`: answered, but lost with the primary when a standby takes over that hadn't heard of it);
+//! or at one thing only: what monitors keep (`unreadable`).
 
 use std::{
     borrow::Cow,
@@ -19,11 +20,12 @@ use pingmon_core::{
     notification::{Affected, Delivery},
     store::{
         Store,
-        catalog::{Catalog, Overview, Put},
+        catalog::{Catalog, Change, Overview, Put},
         claims::{Claim, Claims, Completion, Gap, Renewal, Session, SessionInfo, Skip, Verdict},
         history::{History, Record, Retention},
         incidents::{IncidentFilter, Incidents},
         outbox::{DeliveryFilter, Outbox, Settlement},
+        plugins::{NewPlugin, Plugins, StoredPlugin},
     },
     time::Timestamp,
 };
@@ -34,12 +36,13 @@ pub(crate) struct Faulty {
     pub(crate) mute: AtomicBool,
     pub(crate) doomed: AtomicBool,
     pub(crate) stuck: AtomicBool,
+    pub(crate) unreadable: AtomicBool,
 }
 
 impl Faulty {
     pub(crate) fn over(inner: &Arc<dyn Store>) -> Arc<Self> {
-        let [down, mute, doomed, stuck] = [false; 4].map(AtomicBool::new);
-        Arc::new(Self { inner: Arc::clone(inner), down, mute, doomed, stuck })
+        let [down, mute, doomed, stuck, unreadable] = [false; 5].map(AtomicBool::new);
+        Arc::new(Self { inner: Arc::clone(inner), down, mute, doomed, stuck, unreadable })
     }
 
     fn reach(&self) -> Result<&Arc<dyn Store>> {
@@ -129,6 +132,13 @@ impl Claims for Faulty {
         }
     }
 
+    async fn kept(&self, monitor: MonitorId) -> Result<Option<Vec<u8>>> {
+        match self.unreadable.load(SeqCst) {
+            true => Err(failure("read what a monitor keeps")),
+            false => self.answer(self.reach()?.kept(monitor).await),
+        }
+    }
+
     async fn release(&self, session: SessionId, monitors: &[MonitorId]) -> Result<()> {
         match self.doomed.load(SeqCst) {
             true => Ok(()),
@@ -211,5 +221,24 @@ impl Outbox for Faulty {
 
     async fn deliveries(&self, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>> {
         self.answer(self.reach()?.deliveries(filter, limit).await)
+    }
+}
+
+#[async_trait]
+impl Plugins for Faulty {
+    async fn put_plugin(&self, plugin: NewPlugin) -> Result<Change> {
+        self.answer(self.reach()?.put_plugin(plugin).await)
+    }
+
+    async fn remove_plugin(&self, name: &str) -> Result<()> {
+        self.answer(self.reach()?.remove_plugin(name).await)
+    }
+
+    async fn plugins(&self) -> Result<Vec<StoredPlugin>> {
+        self.answer(self.reach()?.plugins().await)
+    }
+
+    async fn plugin_bytes(&self, sha256: &str) -> Result<Vec<u8>> {
+        self.answer(self.reach()?.plugin_bytes(sha256).await)
     }
 }

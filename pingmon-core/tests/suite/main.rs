@@ -10,6 +10,7 @@ mod engine;
 mod faults;
 mod faulty;
 mod holding;
+mod keeping;
 mod notices;
 mod opinions;
 mod pacing;

@@ -15,6 +15,7 @@ pub(crate) enum Value {
     Number(i64),
     /// A text, or JSON as it is written.
     Text(String),
+    Bytes(Vec<u8>),
 }
 
 impl Value {
@@ -23,6 +24,7 @@ impl Value {
         match self {
             Self::Null | Self::Id(_) | Self::Number(_) => size_of::<Self>(),
             Self::Text(text) => size_of::<Self>() + text.len(),
+            Self::Bytes(bytes) => size_of::<Self>() + bytes.len(),
         }
     }
 
@@ -34,13 +36,17 @@ impl Value {
         if let Self::Number(number) = self { Some(number) } else { None }
     }
 
+    pub(crate) fn bytes(self) -> Option<Vec<u8>> {
+        if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
+    }
+
     pub(crate) fn text(self) -> Option<String> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 }
 
-/// SHA-256 over rows in a form that no two different rows share: each value is a byte for its kind and then itself, a text
-/// with its length before it.
+/// SHA-256 over rows in a form that no two different rows share: each value is a byte for its kind and then itself, texts and
+/// bytes with their length before them.
 #[derive(Default)]
 pub(super) struct Digest {
     hash: Sha256,
@@ -67,6 +73,11 @@ impl Digest {
                     self.form.push(3);
                     self.form.extend_from_slice(&(text.len() as u64).to_be_bytes());
                     self.form.extend_from_slice(text.as_bytes());
+                }
+                Value::Bytes(bytes) => {
+                    self.form.push(4);
+                    self.form.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+                    self.form.extend_from_slice(bytes);
                 }
             }
         }
@@ -104,6 +115,8 @@ mod tests {
             vec![Value::Number(0)],
             vec![Value::Id(Uuid::nil())],
             vec![text("")],
+            vec![Value::Bytes(vec![])],
+            vec![Value::Bytes(vec![0])],
             vec![text("a"), text("b")],
             vec![text("ab"), text("")],
             vec![text("b"), text("a")],

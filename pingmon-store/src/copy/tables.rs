@@ -31,6 +31,7 @@ pub(crate) enum Kind {
     Flag,
     Text,
     Json,
+    Bytes,
 }
 
 const fn id(name: &'static str) -> Column {
@@ -57,9 +58,13 @@ const fn json(name: &'static str) -> Column {
     Column { name, kind: Kind::Json }
 }
 
+const fn bytes(name: &'static str) -> Column {
+    Column { name, kind: Kind::Bytes }
+}
+
 /// Everything, what others refer to first. Left behind are the sessions, `schedule.owner` and `deliveries.taken_by`; what a
 /// store generates of other columns it generates anew.
-pub(crate) const TABLES: [Table; 6] = [
+pub(crate) const TABLES: [Table; 9] = [
     Table {
         name: "monitors",
         columns: &[id("id"), text("name"), text("origin"), text("state"), json("definition")],
@@ -124,6 +129,13 @@ pub(crate) const TABLES: [Table; 6] = [
         ],
         key: 1,
     },
+    Table { name: "kept", columns: &[id("monitor"), bytes("bytes")], key: 1 },
+    Table {
+        name: "plugins",
+        columns: &[text("name"), text("sha256"), number("size"), text("signature"), instant("added_at")],
+        key: 1,
+    },
+    Table { name: "plugin_parts", columns: &[text("sha256"), number("part"), bytes("bytes")], key: 2 },
 ];
 
 impl Table {

@@ -157,6 +157,7 @@ impl Tables {
             records: BTreeMap::new(),
             gaps: BTreeMap::new(),
             incidents: BTreeMap::new(),
+            kept: None,
         };
         self.watched.insert(id, watched);
         id
@@ -194,6 +195,7 @@ impl Tables {
             watched.health = health;
             watched.write_incidents(&transitions, "");
             watched.set_state(state);
+            watched.kept.take_if(|_| state == State::Retired);
             (watched.monitor.clone(), transitions)
         });
         let Some((monitor, transitions)) = changed else { return };

@@ -1,6 +1,6 @@
 //! Sessions and what they own.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pingmon_core::{
@@ -63,6 +63,10 @@ impl Claims for MemoryStore {
             tables.check_alive(session)?;
             Ok(batch.iter().map(|completion| tables.complete(session, completion)).collect())
         })
+    }
+
+    async fn kept(&self, monitor: MonitorId) -> Result<Option<Vec<u8>>> {
+        Ok(self.transact(|tables, _| tables.watched.get(&monitor)?.kept.as_ref().map(|bytes| bytes.to_vec())))
     }
 
     async fn release(&self, session: SessionId, monitors: &[MonitorId]) -> Result<()> {
@@ -184,6 +188,9 @@ impl Watched {
         }
         if let Some(health) = &completion.health {
             self.health = health.clone();
+        }
+        if let Some(keep) = &completion.keep {
+            self.kept = Some(Arc::clone(keep));
         }
         self.write_incidents(&completion.transitions, &completion.outcome.message);
         self.slot = completion.next_slot;

@@ -9,6 +9,7 @@ mod claims;
 mod history;
 mod incidents;
 mod outbox;
+mod plugins;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +28,10 @@ use pingmon_core::{
     time::{Clock, SystemClock, Timestamp},
 };
 
-use self::outbox::{Queue, Thread};
+use self::{
+    outbox::{Queue, Thread},
+    plugins::Shelved,
+};
 
 /// Keeps everything in this process. Share it in an [`Arc`]: all who hold it see the same state.
 pub struct MemoryStore {
@@ -81,6 +85,7 @@ struct Tables {
     queues: BTreeMap<String, Queue>,
     /// All deliveries of each incident and channel.
     threads: BTreeMap<Thread, Queue>,
+    plugins: BTreeMap<String, Shelved>,
 }
 
 /// A monitor with its present state and its past.
@@ -92,6 +97,7 @@ struct Watched {
     records: BTreeMap<Timestamp, Record>,
     gaps: BTreeMap<Timestamp, Gap>,
     incidents: BTreeMap<IncidentId, Incident>,
+    kept: Option<Arc<[u8]>>,
 }
 
 impl Watched {

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{
     PgStore,
     definitions::{NewDefinition, Plan},
-    history, incidents, intake,
+    history, incidents, intake, kept,
     outbox::{self, DeliveryRow},
     rows::{MonitorRow, health_to, limit as row_limit, uuids},
     sessions,
@@ -279,6 +279,9 @@ async fn unwatch(tx: &mut Transaction<'_>, row: &MonitorRow, state: State, now: 
     let deliveries = audience.notices(&Subject::of(&monitor), &transitions, None, DEFAULT_EXPIRY);
     let deliveries: Vec<_> = deliveries.iter().map(DeliveryRow::from_delivery).collect::<error::Result<_>>()?;
     outbox::enqueue(tx, &deliveries.iter().collect::<Vec<_>>()).await?;
+    if state == State::Retired {
+        kept::forget(tx, monitor.id).await?;
+    }
     set_state(tx, monitor.id, state, row.slot.into(), Some(&health_to(&health)?)).await
 }
 

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{
     PgStore,
     batch::column,
-    completions, history,
+    completions, history, kept,
     rows::{MonitorRow, limit as row_limit, uuids},
     sessions,
     transactions::Transaction,
@@ -69,6 +69,10 @@ impl Claims for PgStore {
 
     async fn complete(&self, session: SessionId, batch: &[Completion]) -> Result<Vec<Verdict>> {
         completions::complete(self, session, batch).await
+    }
+
+    async fn kept(&self, monitor: MonitorId) -> Result<Option<Vec<u8>>> {
+        kept::kept(self, monitor).await
     }
 
     async fn release(&self, session: SessionId, monitors: &[MonitorId]) -> Result<()> {

@@ -16,7 +16,7 @@ use super::{
     batch::{column, waves},
     codes::is_unique_violation,
     history::{self, Recording, ResultRow, Way},
-    incidents,
+    incidents, kept,
     outbox::{self, DeliveryRow},
     rows::health_to,
     sessions,
@@ -34,6 +34,7 @@ pub(super) struct Run {
     health: Option<String>,
     incidents: Vec<Incident>,
     deliveries: Vec<DeliveryRow>,
+    keep: Option<Arc<[u8]>>,
 }
 
 impl Run {
@@ -49,6 +50,7 @@ impl Run {
             health: completion.health.as_ref().map(health_to).transpose()?,
             incidents: completion.transitions.iter().map(incident).collect(),
             deliveries: completion.deliveries.iter().map(DeliveryRow::from_delivery).collect::<Result<_>>()?,
+            keep: completion.keep.clone(),
         })
     }
 
@@ -157,5 +159,6 @@ async fn write(tx: &mut Transaction<'_>, runs: &[&Run], recording: Recording) ->
     history::record_gaps(tx, &gaps).await?;
     incidents::write(tx, runs.iter().flat_map(|run| &run.incidents)).await?;
     let deliveries: Vec<_> = runs.iter().flat_map(|run| &run.deliveries).collect();
-    outbox::enqueue(tx, &deliveries).await
+    outbox::enqueue(tx, &deliveries).await?;
+    kept::keep(tx, runs.iter().filter_map(|run| Some((run.monitor, run.keep.as_deref()?)))).await
 }

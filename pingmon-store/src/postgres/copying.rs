@@ -225,6 +225,7 @@ const fn array(kind: Kind) -> &'static str {
         Kind::Flag => "boolean[]",
         Kind::Text => "text[]",
         Kind::Json => "text[]::json[]",
+        Kind::Bytes => "bytea[]",
     }
 }
 
@@ -246,6 +247,7 @@ fn bind<'q>(query: PgQuery<'q>, (value, column): (Value, &Column)) -> PgQuery<'q
         Kind::Instant => query.bind(value.number().map(instant)),
         Kind::Flag => query.bind(value.number().map(|number| number != 0)),
         Kind::Text | Kind::Json => query.bind(value.text()),
+        Kind::Bytes => query.bind(value.bytes()),
     }
 }
 
@@ -257,6 +259,7 @@ fn bind_array<'q>(query: PgQuery<'q>, (values, column): (Vec<Value>, &Column)) -
         Kind::Instant => query.bind(values.map(|value| value.number().map(instant)).collect::<Vec<_>>()),
         Kind::Flag => query.bind(values.map(|value| value.number().map(|number| number != 0)).collect::<Vec<_>>()),
         Kind::Text | Kind::Json => query.bind(values.map(Value::text).collect::<Vec<_>>()),
+        Kind::Bytes => query.bind(values.map(Value::bytes).collect::<Vec<_>>()),
     }
 }
 
@@ -286,6 +289,7 @@ fn read(row: &PgRow, columns: &[Column]) -> Result<Row> {
                 .try_get::<Option<DateTime<Utc>>, _>(at)?
                 .map_or(Value::Null, |at| Value::Number(Timestamp::from(at).as_micros())),
             Kind::Flag => row.try_get::<Option<bool>, _>(at)?.map_or(Value::Null, |flag| Value::Number(flag.into())),
+            Kind::Bytes => row.try_get::<Option<Vec<u8>>, _>(at)?.map_or(Value::Null, Value::Bytes),
             Kind::Text | Kind::Json => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
         })
     };

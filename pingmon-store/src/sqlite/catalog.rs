@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{
     SqliteStore,
     definitions::{self, NewDefinition},
-    history, incidents,
+    history, incidents, kept,
     outbox::{self, DeliveryRow},
     rows::{MonitorRow, health_to, limit as row_limit},
 };
@@ -218,6 +218,9 @@ async fn unwatch(conn: &mut SqliteConnection, row: &MonitorRow, state: State, no
     let deliveries = audience.notices(&Subject::of(&monitor), &transitions, None, DEFAULT_EXPIRY);
     let deliveries: Vec<_> = deliveries.iter().map(DeliveryRow::from_delivery).collect::<error::Result<_>>()?;
     outbox::enqueue(conn, &deliveries).await?;
+    if state == State::Retired {
+        kept::forget(conn, monitor.id).await?;
+    }
     set_state(conn, monitor.id, state, instant(row.slot), Some(&health_to(&health)?)).await
 }
 

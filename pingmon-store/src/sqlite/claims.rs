@@ -20,7 +20,7 @@ use super::{
     SqliteStore,
     batch::{ROWS, rows},
     completions::{self, Run},
-    history,
+    history, kept,
     rows::{MonitorRow, limit as row_limit},
     sessions,
 };
@@ -71,6 +71,10 @@ impl Claims for SqliteStore {
             })
         })
         .await
+    }
+
+    async fn kept(&self, monitor: MonitorId) -> Result<Option<Vec<u8>>> {
+        kept::kept(self, monitor).await
     }
 
     async fn release(&self, session: SessionId, monitors: &[MonitorId]) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Finished runs: what is stored together or not at all. The busiest path of the store.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use pingmon_core::{
     id::{MonitorId, SessionId},
@@ -13,7 +13,7 @@ use sqlx::SqliteConnection;
 use super::{
     claims::{self, Fence, Step},
     history::{self, ResultRow},
-    incidents,
+    incidents, kept,
     outbox::{self, DeliveryRow},
     rows::health_to,
 };
@@ -30,6 +30,7 @@ pub(super) struct Run {
     health: Option<String>,
     incidents: Vec<Incident>,
     deliveries: Vec<DeliveryRow>,
+    keep: Option<Arc<[u8]>>,
 }
 
 impl Run {
@@ -47,6 +48,7 @@ impl Run {
             health: completion.health.as_ref().map(health_to).transpose()?,
             incidents: completion.transitions.iter().map(incident).collect(),
             deliveries: completion.deliveries.iter().map(DeliveryRow::from_delivery).collect::<Result<_>>()?,
+            keep: completion.keep.clone(),
         })
     }
 }
@@ -111,6 +113,9 @@ async fn write(conn: &mut SqliteConnection, runs: &[&Run]) -> Result<()> {
     for run in runs {
         incidents::write(conn, &run.incidents).await?;
         outbox::enqueue(conn, &run.deliveries).await?;
+        if let Some(keep) = &run.keep {
+            kept::keep(conn, run.monitor, keep).await?;
+        }
     }
     Ok(())
 }

@@ -149,6 +149,7 @@ impl Side for SqliteSide {
                         Value::Id(id) => values.push_bind(id),
                         Value::Number(number) => values.push_bind(number),
                         Value::Text(text) => values.push_bind(text),
+                        Value::Bytes(bytes) => values.push_bind(bytes),
                     };
                 }
             });
@@ -175,6 +176,7 @@ fn bind(query: Query<'_, Sqlite, SqliteArguments>, value: Value) -> Query<'_, Sq
         Value::Id(id) => query.bind(id),
         Value::Number(number) => query.bind(number),
         Value::Text(text) => query.bind(text),
+        Value::Bytes(bytes) => query.bind(bytes),
     }
 }
 
@@ -185,6 +187,7 @@ fn read(row: &SqliteRow, columns: &[Column]) -> Result<Row> {
             Kind::Number | Kind::Instant | Kind::Flag => {
                 row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Number)
             }
+            Kind::Bytes => row.try_get::<Option<Vec<u8>>, _>(at)?.map_or(Value::Null, Value::Bytes),
             // PostgreSQL can't hold NUL, and writes this in its place.
             Kind::Text | Kind::Json => row
                 .try_get::<Option<String>, _>(at)?

@@ -17,6 +17,7 @@ use pingmon_core::{
         claims::{Claim, Claims as _, SessionInfo},
         incidents::IncidentFilter,
         outbox::{DeliveryFilter, Settled, Settlement},
+        plugins::NewPlugin,
     },
     time::{Clock as _, SystemClock},
 };
@@ -24,6 +25,7 @@ use pingmon_store::{
     copy::{Place, Progress, Report, Stage, copy},
     sqlite::SqliteOptions,
 };
+use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::Notify;
 
@@ -121,7 +123,8 @@ async fn fill(store: &dyn Store, clock: &SteeredClock) {
     for status in [Status::Up, Status::Down, Status::Up, Status::Unknown, Status::Down] {
         clock.advance(Duration::from_secs(if status == Status::Up { 45 } else { 10 }));
         store.renew(&info, LEASE).await.unwrap();
-        let runs: Vec<_> = claims.iter().map(|claim| judge(claim, rich(status), clock.now())).collect();
+        let mut runs: Vec<_> = claims.iter().map(|claim| judge(claim, rich(status), clock.now())).collect();
+        runs.iter_mut().for_each(|run| run.keep = Some((0..=255).cycle().take(40_000).collect()));
         store.complete(info.id, &runs).await.unwrap();
         claims = claims.iter().zip(&runs).map(|(claim, run): (&Claim, _)| next(claim, run)).collect();
     }
@@ -138,6 +141,11 @@ async fn fill(store: &dyn Store, clock: &SteeredClock) {
     store.set_state(puts[2].id, State::Paused).await.unwrap();
     store.set_state(puts[3].id, State::Retired).await.unwrap();
     store.put(vec![Definition::new("never run", "another")]).await.unwrap();
+    for (name, digit, size) in [("queue", "1", 20_000_000), ("ünï", "2", 1), ("queue too", "1", 20_000_000)] {
+        let bytes = (0..=250).cycle().take(size).collect();
+        let plugin = NewPlugin::new(name, digit.repeat(64), bytes).signature(Some(name.to_owned()));
+        store.put_plugin(plugin).await.unwrap();
+    }
     store.leave(info.id).await.unwrap();
 }
 
@@ -150,6 +158,11 @@ async fn everything(store: &dyn Store) -> Vec<String> {
         tell(&overview);
         store.records(id, None, ALL).await.unwrap().iter().for_each(|record| tell(record));
         store.gaps(id, None, ALL).await.unwrap().iter().for_each(|gap| tell(gap));
+        tell(&store.kept(id).await.unwrap().map(Sha256::digest));
+    }
+    for plugin in store.plugins().await.unwrap() {
+        tell(&plugin);
+        tell(&Sha256::digest(store.plugin_bytes(&plugin.sha256).await.unwrap()));
     }
     store.incidents(IncidentFilter::all(), ALL).await.unwrap().iter().for_each(|incident| tell(incident));
     store.deliveries(DeliveryFilter::all(), ALL).await.unwrap().iter().for_each(|delivery| tell(delivery));
@@ -351,7 +364,9 @@ async fn monitors_that_no_engine_has_taken_in_are_not_left_behind() {
 async fn both_stores_have_the_same_columns_in_the_tables_that_are_copied() {
     let stand = Stand::new().await;
     let (mut file, mut server) = (stand.sqlite.connect().await, stand.postgres.connect().await);
-    for table in ["monitors", "schedule", "results", "gaps", "incidents", "deliveries"] {
+    for table in
+        ["monitors", "schedule", "results", "gaps", "incidents", "deliveries", "kept", "plugins", "plugin_parts"]
+    {
         let of_file = format!("SELECT name FROM pragma_table_info('pingmon_{table}') ORDER BY name");
         let of_file: Vec<String> = sqlx::query_scalar(AssertSqlSafe(of_file)).fetch_all(&mut file).await.unwrap();
         let of_server = sqlx::query(

@@ -98,6 +98,7 @@ async fn tables_made_by_the_printed_script_are_the_program_s_own() {
     let store = place.options().connect(place.url()).await.unwrap();
     work(&store, "shop").await;
     store.migrate().await.unwrap();
-    assert_eq!(place.count("SELECT count(*) FROM {schema}.migrations").await, 3);
+    let migrations = script.matches("(version, name, oldest) VALUES").count();
+    assert_eq!(place.count("SELECT count(*) FROM {schema}.migrations").await, migrations as i64);
     assert_eq!(place.partitions().await.len(), 5, "today, three days more, and the default");
 }

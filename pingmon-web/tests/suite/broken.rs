@@ -10,11 +10,12 @@ use pingmon_core::{
     monitor::{Definition, Origin, State},
     notification::{Affected, Delivery},
     store::{
-        catalog::{Catalog, Overview, Put},
+        catalog::{Catalog, Change, Overview, Put},
         claims::{Claim, Claims, Completion, Gap, Renewal, Session, SessionInfo, Skip, Verdict},
         history::{History, Record, Retention},
         incidents::{IncidentFilter, Incidents},
         outbox::{DeliveryFilter, Outbox, Settlement},
+        plugins::{NewPlugin, Plugins, StoredPlugin},
     },
     time::Timestamp,
 };
@@ -87,6 +88,9 @@ impl Claims for Broken {
     async fn complete(&self, _: SessionId, _: &[Completion]) -> Result<Vec<Verdict>> {
         self.answer().await
     }
+    async fn kept(&self, _: MonitorId) -> Result<Option<Vec<u8>>> {
+        self.answer().await
+    }
     async fn release(&self, _: SessionId, _: &[MonitorId]) -> Result<()> {
         self.answer().await
     }
@@ -151,6 +155,22 @@ impl Outbox for Broken {
         self.answer().await
     }
     async fn deliveries(&self, _: DeliveryFilter, _: usize) -> Result<Vec<Delivery>> {
+        self.answer().await
+    }
+}
+
+#[async_trait]
+impl Plugins for Broken {
+    async fn put_plugin(&self, _: NewPlugin) -> Result<Change> {
+        self.answer().await
+    }
+    async fn remove_plugin(&self, _: &str) -> Result<()> {
+        self.answer().await
+    }
+    async fn plugins(&self) -> Result<Vec<StoredPlugin>> {
+        self.answer().await
+    }
+    async fn plugin_bytes(&self, _: &str) -> Result<Vec<u8>> {
         self.answer().await
     }
 }
