@@ -15,6 +15,8 @@ use crate::{
 pub const MAX_COUNT: u32 = 1_000;
 /// Most workers that may have to see a failure.
 pub const MAX_WITNESSES: u32 = 5;
+/// Most times that a wait for a reminder may be as long as the one before.
+pub const MAX_FACTOR: u32 = 10;
 /// Longest duration a policy may name: 31 days.
 pub const MAX_DURATION: Duration = Duration::from_secs(31 * 86_400);
 
@@ -123,6 +125,14 @@ pub struct Policy {
     /// How often an open incident is announced again; never when not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remind_every: Option<Span>,
+    /// How many times as long as the one before each wait for a reminder is, from 1 to 10: with `remind_every = "1h"` and 2,
+    /// after an hour, two more, four more. Default 1: all are equal.
+    #[schemars(range(min = 1, max = 10))]
+    #[serde(skip_serializing_if = "is_one")]
+    pub remind_factor: u32,
+    /// The longest wait for a reminder, however often it has grown, from `remind_every` to 31 days; no limit when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remind_at_most: Option<Span>,
     /// How many different workers must have seen a failure before its incident opens; as many as are running when those
     /// are fewer. At most 5. Default 1.
     #[serde(skip_serializing_if = "is_one")]
@@ -140,6 +150,8 @@ impl Default for Policy {
             unknown_after: Threshold::Count(5),
             retry_every: None,
             remind_every: None,
+            remind_factor: 1,
+            remind_at_most: None,
             confirm_by: 1,
             flap: FlapDamping::default(),
         }
@@ -170,6 +182,14 @@ impl Policy {
         if !(1..=MAX_WITNESSES).contains(&self.confirm_by) {
             let reason = format!("{} is out of range: from 1 to {MAX_WITNESSES} workers", self.confirm_by);
             return Err(Error::config("confirm_by", reason));
+        }
+        if !(1..=MAX_FACTOR).contains(&self.remind_factor) {
+            let reason = format!("{} is out of range: from 1 to {MAX_FACTOR}", self.remind_factor);
+            return Err(Error::config("remind_factor", reason));
+        }
+        if let Some(longest) = self.remind_at_most {
+            let shortest = self.remind_every.map_or(Duration::from_secs(60), |every| every.0);
+            longest.within("remind_at_most", shortest..=MAX_DURATION)?;
         }
         if self.flap.changes > 20 {
             return Err(Error::config("flap.changes", format!("{} is out of range: from 0 to 20", self.flap.changes)));
@@ -221,6 +241,16 @@ mod tests {
         assert!(policy.validate().unwrap_err().to_string().starts_with("invalid retry_every: 0s is out of range"));
         let policy = Policy { close_after: Threshold::Never, ..Policy::default() };
         assert!(policy.validate().unwrap_err().to_string().contains("close_after"));
+        let hourly = Policy { remind_every: Some(Span(Duration::from_secs(3_600))), ..Policy::default() };
+        let policy = Policy { remind_at_most: Some(Span(Duration::from_secs(600))), ..hourly.clone() };
+        assert_eq!(
+            policy.validate().unwrap_err().to_string(),
+            "invalid remind_at_most: 10m is out of range: from 1h to 31days"
+        );
+        for remind_factor in [0, 11] {
+            let policy = Policy { remind_factor, ..hourly.clone() };
+            assert!(policy.validate().unwrap_err().to_string().starts_with("invalid remind_factor: "));
+        }
         Policy::default().validate().unwrap();
     }
 }

@@ -159,8 +159,13 @@ impl Step<'_> {
         let Some(every) = self.policy.remind_every else { return };
         let at = self.run.at;
         for about in [About::Target, About::Monitoring] {
+            let policy = self.policy;
             let Some(open) = self.health.slot_of(about) else { continue };
-            if open.acknowledged || at.since(open.announced_at) < every.0 {
+            // The waits so far add up to the next one less the first: with twice as long each, 1 + 2 + 4 is 8 - 1.
+            let waited = open.announced_at.since(open.opened_at);
+            let grown = every.0.saturating_add(waited.saturating_mul(policy.remind_factor.saturating_sub(1)));
+            let wait = policy.remind_at_most.map_or(grown, |longest| grown.min(longest.0));
+            if open.acknowledged || at.since(open.announced_at) < wait {
                 continue;
             }
             open.announced_at = at;

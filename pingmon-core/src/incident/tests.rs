@@ -124,6 +124,19 @@ fn a_steady_state_is_equal_to_itself() {
 }
 
 #[test]
+fn each_wait_for_a_reminder_is_longer_up_to_the_longest() {
+    let policy = Policy {
+        remind_every: Some(Span(Duration::from_secs(60))),
+        remind_factor: 2,
+        remind_at_most: Some(Span(Duration::from_secs(200))),
+        ..Policy::default()
+    };
+    let (_, events) = play(&policy, &[Down; 100]);
+    let reminders = [7, 19, 39, 59, 79, 99].map(|run| (run, Reminder, Down));
+    assert_eq!(events, [[(1, Opened, Down)].as_slice(), &reminders].concat());
+}
+
+#[test]
 fn a_reminder_comes_each_time_the_interval_has_passed_and_stops_with_the_incident() {
     let policy = Policy { remind_every: Some(Span(Duration::from_secs(60))), ..Policy::default() };
     let mut verdicts = vec![Down; 15];

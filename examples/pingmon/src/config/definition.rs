@@ -16,13 +16,15 @@ use serde_json::{Map, Value};
 use super::{file, suggest::hint};
 
 /// What monitors have that is a matter of policy.
-const POLICY: [&str; 8] = [
+const POLICY: [&str; 10] = [
     "open_after",
     "close_after",
     "degraded_after",
     "unknown_after",
     "retry_every",
     "remind_every",
+    "remind_factor",
+    "remind_at_most",
     "confirm_by",
     "flap",
 ];
