@@ -1,5 +1,5 @@
-//! A channel as an engine uses it: a notifier, and how fast it may be used and when it is left alone. The rules that read
-//! the policy are the dispatcher's.
+//! A channel as an engine uses it: a notifier, how fast it may be used and when it is left alone, and when it is told. The
+//! rules that read the policy are the dispatcher's; those that read the timing are its own.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
+    notification::Timing,
     notifier::Notifier,
     time::Span,
 };
@@ -27,12 +28,14 @@ pub struct Channel {
     pub notifier: Arc<dyn Notifier>,
     /// How it is used.
     pub policy: ChannelPolicy,
+    /// When it is told.
+    pub timing: Timing,
 }
 
 impl Channel {
     /// A channel that is used as any other.
     pub fn new(notifier: Arc<dyn Notifier>) -> Self {
-        Self { notifier, policy: ChannelPolicy::default() }
+        Self { notifier, policy: ChannelPolicy::default(), timing: Timing::default() }
     }
 
     /// Sets how it is used.
@@ -41,11 +44,28 @@ impl Channel {
         self.policy = policy;
         self
     }
+
+    /// Sets when it is told.
+    #[must_use]
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// Refuses what is out of range.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate(&self) -> Result<()> {
+        self.policy.validate()?;
+        self.timing.validate()
+    }
 }
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel").field("policy", &self.policy).finish_non_exhaustive()
+        let Self { policy, timing, .. } = self;
+        f.debug_struct("Channel").field("policy", policy).field("timing", timing).finish_non_exhaustive()
     }
 }
 

@@ -155,6 +155,14 @@ macro_rules! conformance_tests {
                 a_dead_letter_is_sent_again_under_its_id_with_a_new_expiry;
                 only_a_dead_letter_is_sent_again;
             }
+            timing {
+                what_waits_is_brought_forward_by_what_follows_it_sooner;
+                what_follows_later_brings_nothing_forward;
+                what_waits_on_another_channel_is_left_in_peace;
+                what_was_attempted_keeps_the_time_it_is_due_again;
+                an_escalation_takes_along_what_waits_before_it_once_its_time_has_come;
+                the_end_of_a_paused_monitors_incident_is_told_wherever_it_was_announced;
+            }
             history {
                 records_are_paged_newest_slot_first;
                 gaps_are_paged_newest_first;
@@ -232,6 +240,7 @@ mod tests {
             include_str!("keeping.rs"),
             include_str!("outbox.rs"),
             include_str!("plugins.rs"),
+            include_str!("timing.rs"),
         ] {
             let names = laws.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next());
             let mut count = 0;

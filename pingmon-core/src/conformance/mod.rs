@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Laws that single calls can show lie by role: `catalog` and `edits`; `sessions`, `claims`, `completions` and `keeping`;
-//! `history`, `incidents`, `acknowledging`, `outbox`, `folding`; `plugins`. `concurrency` has those that need two callers at once; `random` runs long random interleavings
-//! against a model.
+//! `history`, `incidents`, `acknowledging`, `outbox`, `folding`, `timing`; `plugins`. `concurrency` has those that need two
+//! callers at once; `random` runs long random interleavings against a model.
 //! What an engine makes of a store isn't tested here.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests: a broken law is to fail loudly where it breaks")]
@@ -64,6 +64,8 @@ pub mod plugins;
 pub mod random;
 #[doc(hidden)]
 pub mod sessions;
+#[doc(hidden)]
+pub mod timing;
 
 pub mod fixture;
 mod laws;

@@ -10,7 +10,8 @@ use crate::{
     incident::{self, About, Cause, Health, Parent, Transition},
     maintenance::Maintenance,
     monitor::State,
-    notification::Affected,
+    notification::{Affected, Delivery},
+    outcome::Outcome,
     time::Timestamp,
 };
 
@@ -67,6 +68,32 @@ pub(super) async fn announce(
     let announced = incident::announced(before, &mut health, &transitions, held, now);
     let affected = if opens(&announced) { affected(shared, watched).await } else { Affected::default() };
     Announcement { health, transitions, announced, affected, again }
+}
+
+/// What tells of the changes that are announced, each at the time that its channel asks for.
+pub(super) fn deliveries(
+    shared: &Shared,
+    watched: &Watched,
+    announced: &[Transition],
+    health: &Health,
+    outcome: &Outcome,
+    affected: &Affected,
+) -> Vec<Delivery> {
+    if announced.is_empty() {
+        return Vec::new();
+    }
+    let channels = shared.channels.borrow();
+    let mut deliveries =
+        watched.audience.notices(&watched.subject, announced, Some(outcome), shared.settings.expiry);
+    for delivery in &mut deliveries {
+        let notification = &mut delivery.notification;
+        notification.confirmed_by = health.witnesses.iter().map(|witness| witness.host.clone()).collect();
+        notification.affected.clone_from(affected);
+        if let Some(channel) = channels.get(&delivery.notification.channel) {
+            channel.timing.put_off(delivery);
+        }
+    }
+    deliveries
 }
 
 fn opens(transitions: &[Transition]) -> bool {

@@ -195,7 +195,7 @@ impl Builder {
         self.settings.validate()?;
         let mut channels = HashMap::new();
         for (name, channel) in self.channels {
-            channel.policy.validate()?;
+            channel.validate()?;
             if channels.insert(name.clone(), channel).is_some() {
                 return Err(Error::config("notifier", format!("two channels are named \"{name}\"")));
             }
@@ -215,11 +215,11 @@ impl Builder {
             mail: watch::Sender::new(()),
             dropped: Mutex::default(),
             handed_over: Mutex::default(),
-            maintenances: watch::channel(Arc::new(self.maintenances)).0,
+            maintenances: watch::Sender::new(Arc::new(self.maintenances)),
+            channels: watch::Sender::new(Arc::new(channels)),
             complaints: Complaints::default(),
         };
-        let channels = watch::Sender::new(Arc::new(channels));
-        Ok(Engine { shared: Arc::new(shared), definitions: self.definitions, channels })
+        Ok(Engine { shared: Arc::new(shared), definitions: self.definitions })
     }
 }
 

@@ -49,10 +49,10 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 /// Keeps a lane for each channel until told to stop; follows changes of the channels.
 pub(super) async fn dispatch(
     shared: Arc<Shared>,
-    mut channels: watch::Receiver<Channels>,
     leases: watch::Receiver<Option<Lease>>,
     stop: CancellationToken,
 ) {
+    let mut channels = shared.channels.subscribe();
     let mut lanes = JoinSet::new();
     let mut open: BTreeMap<String, CancellationToken> = BTreeMap::new();
     loop {
@@ -67,7 +67,7 @@ pub(super) async fn dispatch(
         for name in wanted.keys().filter(|name| !open.contains_key(*name)).cloned().collect::<Vec<_>>() {
             let closed = stop.child_token();
             open.insert(name.clone(), closed.clone());
-            let lane = Lane { shared: Arc::clone(&shared), name, channels: channels.clone(), leases: leases.clone() };
+            let lane = Lane { shared: Arc::clone(&shared), name, leases: leases.clone() };
             lanes.spawn(lane.run(closed));
         }
         tokio::select! {
@@ -84,7 +84,6 @@ pub(super) async fn dispatch(
 struct Lane {
     shared: Arc<Shared>,
     name: String,
-    channels: watch::Receiver<Channels>,
     leases: watch::Receiver<Option<Lease>>,
 }
 
@@ -130,7 +129,7 @@ impl Lane {
     }
 
     fn channel(&self) -> Option<Channel> {
-        self.channels.borrow().get(&self.name).cloned()
+        self.shared.channels.borrow().get(&self.name).cloned()
     }
 
     /// Takes up to `room` deliveries that are due and sends them, all at once; each is settled as soon as it ended. Answers

@@ -74,6 +74,7 @@ struct Shared {
     /// Wakes the claimer.
     nudge: Notify,
     maintenances: watch::Sender<Maintenances>,
+    channels: watch::Sender<Channels>,
     /// Changes when deliveries were written.
     mail: watch::Sender<()>,
     /// Monitors, with the revisions they were held with, that the scheduler dropped because the store refused their run:
@@ -122,14 +123,12 @@ impl Shared {
 pub struct Engine {
     shared: Arc<Shared>,
     definitions: Vec<Definition>,
-    channels: watch::Sender<Channels>,
 }
 
 /// A handle on an engine, for pages and signals. Cheap to clone; keeps working after the engine has stopped.
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
-    channels: watch::Sender<Channels>,
 }
 
 impl Handle {
@@ -156,7 +155,7 @@ impl Handle {
     /// Replaces the channels. Deliveries under way end on the old ones; deliveries to a channel that is gone wait until
     /// it comes back or they expire.
     pub fn replace_channels(&self, channels: HashMap<String, Channel>) {
-        self.channels.send_replace(Arc::new(channels));
+        self.shared.channels.send_replace(Arc::new(channels));
     }
 }
 
@@ -197,7 +196,7 @@ impl Engine {
 
     /// A handle that stays valid while the engine runs and after.
     pub fn handle(&self) -> Handle {
-        Handle { shared: Arc::clone(&self.shared), channels: self.channels.clone() }
+        Handle { shared: Arc::clone(&self.shared) }
     }
 
     /// Runs until `shutdown` resolves, then stops gracefully: starts nothing more, lets runs under way end within the
@@ -207,14 +206,14 @@ impl Engine {
     /// # Errors
     /// When the store refuses the monitors given to the builder.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<Summary> {
-        let Self { shared, definitions, channels } = self;
+        let Self { shared, definitions } = self;
         tokio::pin!(shutdown);
         let put = tokio::select! {
             put = put(&shared, definitions) => put,
             () = &mut shutdown => return Ok(Summary::default()),
         };
         put.inspect_err(|_| shared.gauges.stopped())?;
-        let tasks = Tasks::spawn(&shared, channels.subscribe());
+        let tasks = Tasks::spawn(&shared);
         shutdown.await;
         Ok(tasks.stop(&shared).await)
     }
@@ -243,7 +242,7 @@ struct Tasks {
 }
 
 impl Tasks {
-    fn spawn(shared: &Arc<Shared>, channels: watch::Receiver<Channels>) -> Self {
+    fn spawn(shared: &Arc<Shared>) -> Self {
         let (leases, lease) = watch::channel(None);
         let (to_scheduler, inbox) = mpsc::unbounded_channel();
         let (to_committer, finished) = mpsc::unbounded_channel();
@@ -256,7 +255,7 @@ impl Tasks {
         let mut others = JoinSet::new();
         let claimer = Claimer::new(Arc::clone(shared), lease.clone(), to_scheduler);
         others.spawn(claimer.run(stop_scheduler.clone()));
-        others.spawn(dispatcher::dispatch(Arc::clone(shared), channels, lease.clone(), stop_others.clone()));
+        others.spawn(dispatcher::dispatch(Arc::clone(shared), lease.clone(), stop_others.clone()));
         others.spawn(janitor::tidy(Arc::clone(shared), lease, stop_others.clone()));
         others.spawn(lease::keep(Arc::clone(shared), leases, stop_others.clone()));
         Self { scheduler, stop_scheduler, committer, others, stop_others }

@@ -111,13 +111,7 @@ async fn conclude(
         now,
         reason: hole,
     });
-    let expiry = shared.settings.expiry;
-    let mut deliveries = watched.audience.notices(&watched.subject, &announced, Some(&outcome), expiry);
-    for delivery in &mut deliveries {
-        let notification = &mut delivery.notification;
-        notification.confirmed_by = after.witnesses.iter().map(|witness| witness.host.clone()).collect();
-        notification.affected.clone_from(&affected);
-    }
+    let deliveries = announcing::deliveries(shared, &watched, &announced, &after, &outcome, &affected);
     Completion {
         monitor: watched.id,
         revision: watched.revision,

@@ -130,6 +130,23 @@ pub fn announce(
     announced.flat_map(|transition| notices(subject, channels, *transition, outcome, expiry)).collect()
 }
 
+/// The deliveries that tell of an incident's end which no run brought about: its monitor was paused or retired. `told` are
+/// the channels for which the outbox has deliveries of the incident, whoever had them written, each with the latest time
+/// that one which waits there is due at (escalations aside, which are over): the end isn't told before it.
+pub fn announce_end(
+    subject: &Subject,
+    end: Transition,
+    told: impl IntoIterator<Item = (String, Option<Timestamp>)>,
+) -> Vec<Delivery> {
+    let (channels, waits): (Vec<_>, Vec<_>) = told.into_iter().unzip();
+    let mut deliveries = announce(subject, &channels, &[end], None, DEFAULT_EXPIRY);
+    for (delivery, due_at) in deliveries.iter_mut().zip(waits) {
+        delivery.due_at = due_at.map_or(delivery.due_at, |due_at| due_at.max(delivery.due_at));
+        delivery.expires_at = delivery.due_at + DEFAULT_EXPIRY;
+    }
+    deliveries
+}
+
 /// One delivery to each of `channels` that tells of `transition`.
 pub(super) fn notices<'c>(
     subject: &Subject,

@@ -4,6 +4,7 @@
 mod delivery;
 mod escalation;
 mod facts;
+mod timing;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::escalation::validate as validate_escalation;
 pub use self::{
-    delivery::{DEFAULT_EXPIRY, Delivery, DeliveryState, Fold, announce},
+    delivery::{DEFAULT_EXPIRY, Delivery, DeliveryState, Fold, announce, announce_end},
     escalation::{Audience, MAX_STEPS, Step},
     facts::Facts,
+    timing::{MAX_QUIET, Timing},
 };
 use crate::{
     id::{DeliveryId, MonitorId},

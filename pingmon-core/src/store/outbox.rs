@@ -9,6 +9,12 @@
 //! * When one that says "resolved" is written, its incident's [escalations](Fold::Over) on whatever channel are over.
 //! * When a delivery that says "resolved" comes to be taken and nothing of its incident was sent on its channel or is told
 //!   with it, it is folded instead: [nothing was heard](Fold::Unheard) there that could be resolved.
+//!
+//! A delivery may be due long after its notice, when it fell into quiet hours or its monitor flaps, and whatever follows on
+//! its channel about its monitor waits for it. So that nothing urgent does, what waits is **brought forward**: when a delivery
+//! is written, those before it (of its channel and monitor, whatever their incident) that were never attempted are due no
+//! later than it is. Those that were attempted keep the time that their channel may have asked for. A reminder brings
+//! nothing forward: it is no more urgent than what it reminds of.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use pingmon_core::{
     id::MonitorId,
     incident::{Closed, Health},
     monitor::{self, Definition, Monitor, Origin, State},
-    notification::{Affected, Audience, DEFAULT_EXPIRY, Subject},
+    notification::{Affected, Subject, announce_end},
     schedule::Phase,
     store::{
         catalog::{Catalog, Change, Overview, Put},
@@ -199,8 +199,10 @@ impl Tables {
             (watched.monitor.clone(), transitions)
         });
         let Some((monitor, transitions)) = changed else { return };
-        let audience = Audience::of(&monitor.definition);
-        let deliveries = audience.notices(&Subject::of(&monitor), &transitions, None, DEFAULT_EXPIRY);
+        let subject = Subject::of(&monitor);
+        let ends = transitions.into_iter();
+        let deliveries: Vec<_> =
+            ends.flat_map(|end| announce_end(&subject, end, self.told(end.incident.id))).collect();
         self.enqueue(deliveries);
         if state == State::Retired {
             self.names.remove(&monitor.definition.name);

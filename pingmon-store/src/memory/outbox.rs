@@ -7,7 +7,7 @@ use pingmon_core::{
     error::{Error, Result},
     id::{DeliveryId, IncidentId, SessionId},
     incident::Event,
-    notification::{Delivery, DeliveryState, Fold},
+    notification::{Delivery, DeliveryState, Fold, Notification},
     store::outbox::{DeliveryFilter, Outbox, Settled, Settlement},
     time::Timestamp,
 };
@@ -116,6 +116,7 @@ impl Tables {
                 continue;
             }
             self.fold_before(&delivery);
+            self.bring_forward(&delivery);
             let queue = self.queues.entry(delivery.notification.channel.clone()).or_default();
             queue.insert(place(&delivery));
             self.threads.entry(thread(&delivery)).or_default().insert(place(&delivery));
@@ -142,6 +143,34 @@ impl Tables {
         if resolved {
             self.cancel(later.incident(), &[Event::Escalated], Fold::Over);
         }
+    }
+
+    /// Has what would hold up `later` go out no later than it does.
+    fn bring_forward(&mut self, later: &Delivery) {
+        let Notification { channel, monitor, event, .. } = &later.notification;
+        if *event == Event::Reminder {
+            return;
+        }
+        let earlier = self.queues.get(channel).into_iter().flatten().take_while(|earlier| **earlier < place(later));
+        for (_, _, id) in earlier {
+            let Some(Row { delivery, .. }) = self.deliveries.get_mut(id) else { continue };
+            if delivery.notification.monitor.id == monitor.id && delivery.attempts == 0 {
+                delivery.due_at = delivery.due_at.min(later.due_at);
+            }
+        }
+    }
+
+    /// The channels that have deliveries of an incident, each with the latest time that one which waits is due at.
+    pub(super) fn told(&self, incident: IncidentId) -> Vec<(String, Option<Timestamp>)> {
+        let waits = |id: &DeliveryId| {
+            let Row { delivery, .. } = self.deliveries.get(id)?;
+            let waits = delivery.state == DeliveryState::Pending && delivery.notification.event != Event::Escalated;
+            waits.then_some(delivery.due_at)
+        };
+        let threads = self.threads.range((incident, String::new())..).take_while(|((of, _), _)| *of == incident);
+        threads
+            .map(|((_, channel), places)| (channel.clone(), places.iter().filter_map(|(_, _, id)| waits(id)).max()))
+            .collect()
     }
 
     /// Folds what was never attempted of an incident's deliveries that tell of such events, on whatever channel.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use pingmon_core::{
     error::{Error, Result},
-    id::{DeliveryId, SessionId},
+    id::{DeliveryId, IncidentId, SessionId},
     incident::Event,
     notification::{Delivery, DeliveryState, Fold, Receipt},
     store::outbox::{DeliveryFilter, Outbox, Settled, Settlement},
@@ -106,8 +106,21 @@ const FOLD: &str = "UPDATE {schema}.deliveries d
         AND d.attempts = 0 AND (d.at, d.sequence, d.id) < (later.at, later.sequence, later.id)
         AND (d.event IN ('reminder', 'worsened') OR (d.event = 'opened' AND later.event = 'resolved'))";
 
-/// Adds deliveries and folds what they make needless; one that is there already stays as it is. Their monitors are
-/// locked.
+// What would hold up the notices goes out no later than they do. OFFSET 0 has the subquery done for each notice, along the
+// key of what waits for its channel and monitor: as a join, it might go through all that wait.
+const BRING_FORWARD: &str = "UPDATE {schema}.deliveries d SET due_at = sooner.due_at
+    FROM (SELECT earlier.id, min(later.due_at) AS due_at
+        FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::bigint[], $5::uuid[], $6::timestamptz[])
+            AS later (monitor, channel, at, sequence, id, due_at)
+        CROSS JOIN LATERAL (SELECT id FROM {schema}.deliveries
+            WHERE channel = later.channel AND monitor = later.monitor AND state = 'pending' AND attempts = 0
+                AND due_at > later.due_at AND (at, sequence, id) < (later.at, later.sequence, later.id)
+            OFFSET 0) earlier
+        GROUP BY earlier.id) sooner
+    WHERE d.id = sooner.id AND coalesce(d.state = 'pending', false) AND d.attempts = 0";
+
+/// Adds deliveries, folds what they make needless and brings forward what would hold them up; one that is there already
+/// stays as it is. Their monitors are locked.
 pub(super) async fn enqueue(tx: &mut Transaction<'_>, deliveries: &[&DeliveryRow]) -> error::Result<()> {
     if deliveries.is_empty() {
         return Ok(());
@@ -127,8 +140,27 @@ pub(super) async fn enqueue(tx: &mut Transaction<'_>, deliveries: &[&DeliveryRow
         let fold = fold.bind(column(&later, |row| row.event.as_str()));
         fold.bind(Fold::Resolved.reason()).bind(Fold::Superseded.reason()).execute(tx.conn()).await?;
     }
+    let news: Vec<_> = deliveries.iter().filter(|row| row.event != Event::Reminder).collect();
+    if !news.is_empty() {
+        let forward = tx.query(BRING_FORWARD).bind(column(&news, |row| row.monitor));
+        let forward = forward.bind(column(&news, |row| row.channel.as_str())).bind(column(&news, |row| row.at));
+        let forward = forward.bind(column(&news, |row| row.sequence)).bind(column(&news, |row| row.id));
+        forward.bind(column(&news, |row| row.due_at)).execute(tx.conn()).await?;
+    }
     let resolved: Vec<_> = later.into_iter().filter(|row| row.event == Event::Resolved).collect();
     cancel(tx, column(&resolved, |row| row.incident), &[Event::Escalated], Fold::Over).await
+}
+
+const TOLD: &str = "SELECT channel, max(due_at) FILTER (WHERE state = 'pending' AND event <> 'escalated')
+    FROM {schema}.deliveries WHERE incident = $1 GROUP BY channel ORDER BY channel";
+
+/// The channels that have deliveries of an incident, each with the latest time that one which waits is due at.
+pub(super) async fn told(
+    tx: &mut Transaction<'_>,
+    incident: IncidentId,
+) -> error::Result<Vec<(String, Option<Timestamp>)>> {
+    let rows = tx.rows::<(String, Option<DateTime<Utc>>)>(TOLD).bind(*incident.as_uuid()).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(channel, due_at)| (channel, due_at.map(Into::into))).collect())
 }
 
 const CANCEL: &str = "UPDATE {schema}.deliveries d SET state = 'folded', last_error = $3

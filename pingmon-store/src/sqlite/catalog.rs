@@ -8,7 +8,7 @@ use pingmon_core::{
     id::{IncidentId, MonitorId},
     incident::Closed,
     monitor::{self, Definition, Origin, State},
-    notification::{Affected, Audience, DEFAULT_EXPIRY, Subject},
+    notification::{Affected, Subject, announce_end},
     schedule::Phase,
     store::{
         catalog::{Catalog, Change, Overview, Put},
@@ -214,8 +214,11 @@ async fn unwatch(conn: &mut SqliteConnection, row: &MonitorRow, state: State, no
     let (health, transitions) = monitor::unwatch(&monitor, &row.health()?, why, now);
     let closed: Vec<_> = transitions.iter().map(|transition| transition.to_incident(monitor.id, "")).collect();
     incidents::write(conn, &closed).await?;
-    let audience = Audience::of(&monitor.definition);
-    let deliveries = audience.notices(&Subject::of(&monitor), &transitions, None, DEFAULT_EXPIRY);
+    let subject = Subject::of(&monitor);
+    let mut deliveries = Vec::new();
+    for end in transitions {
+        deliveries.extend(announce_end(&subject, end, outbox::told(conn, end.incident.id).await?));
+    }
     let deliveries: Vec<_> = deliveries.iter().map(DeliveryRow::from_delivery).collect::<error::Result<_>>()?;
     outbox::enqueue(conn, &deliveries).await?;
     if state == State::Retired {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pingmon_core::{
     error::{Error, Result},
-    id::{DeliveryId, SessionId},
+    id::{DeliveryId, IncidentId, SessionId},
     incident::Event,
     notification::{Delivery, DeliveryState, Fold, Receipt},
     store::outbox::{DeliveryFilter, Outbox, Settled, Settlement},
@@ -92,22 +92,45 @@ const FOLD: &str = "UPDATE pingmon_deliveries SET state = 'folded', last_error =
     WHERE incident = ?1 AND channel = ?2 AND state = 'pending' AND attempts = 0 AND (at, sequence, id) < (?3, ?4, ?5)
         AND (event IN ('reminder', 'worsened') OR (event = 'opened' AND ?6))";
 
-/// Adds deliveries and folds what they make needless; one that is there already stays as it is.
+// What would hold up the notice goes out no later than it does.
+const BRING_FORWARD: &str = "UPDATE pingmon_deliveries SET due_at = ?6
+    WHERE channel = ?1 AND monitor = ?2 AND state = 'pending' AND attempts = 0 AND due_at > ?6
+        AND (at, sequence, id) < (?3, ?4, ?5)";
+
+/// Adds deliveries, folds what they make needless and brings forward what would hold them up; one that is there already
+/// stays as it is.
 pub(super) async fn enqueue(conn: &mut SqliteConnection, deliveries: &[DeliveryRow]) -> error::Result<()> {
     for row in deliveries {
         let query = sqlx::query(ENQUEUE).bind(row.id).bind(row.monitor).bind(row.channel.as_str()).bind(row.at);
         let query = query.bind(row.sequence).bind(row.due_at).bind(row.expires_at).bind(row.state);
         let query = query.bind(row.attempts).bind(row.last_error.as_deref());
         query.bind(row.notification.as_str()).execute(&mut *conn).await?;
-        let why = if row.is_resolved { Fold::Resolved } else { Fold::Superseded };
+        let is_resolved = row.event == Event::Resolved;
+        let why = if is_resolved { Fold::Resolved } else { Fold::Superseded };
         let fold = sqlx::query(FOLD).bind(row.incident.as_str()).bind(row.channel.as_str()).bind(row.at);
-        let fold = fold.bind(row.sequence).bind(row.id).bind(row.is_resolved).bind(why.reason());
+        let fold = fold.bind(row.sequence).bind(row.id).bind(is_resolved).bind(why.reason());
         fold.execute(&mut *conn).await?;
-        if row.is_resolved {
+        if row.event != Event::Reminder {
+            let forward = sqlx::query(BRING_FORWARD).bind(row.channel.as_str()).bind(row.monitor).bind(row.at);
+            forward.bind(row.sequence).bind(row.id).bind(row.due_at).execute(&mut *conn).await?;
+        }
+        if is_resolved {
             cancel(conn, &row.incident, [Event::Escalated; 2], Fold::Over).await?;
         }
     }
     Ok(())
+}
+
+const TOLD: &str = "SELECT channel, max(due_at) FILTER (WHERE state = 'pending' AND event <> 'escalated')
+    FROM pingmon_deliveries WHERE incident = ?1 GROUP BY channel ORDER BY channel";
+
+/// The channels that have deliveries of an incident, each with the latest time that one which waits is due at.
+pub(super) async fn told(
+    conn: &mut SqliteConnection,
+    incident: IncidentId,
+) -> error::Result<Vec<(String, Option<Timestamp>)>> {
+    let rows = sqlx::query_as::<_, (String, Option<i64>)>(TOLD).bind(incident.to_string()).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|(channel, due_at)| (channel, due_at.map(instant))).collect())
 }
 
 const CANCEL: &str = "UPDATE pingmon_deliveries SET state = 'folded', last_error = ?4
@@ -241,7 +264,7 @@ pub(super) struct DeliveryRow {
     id: Uuid,
     monitor: Uuid,
     incident: String,
-    is_resolved: bool,
+    event: Event,
     channel: String,
     at: i64,
     sequence: u32,
@@ -260,7 +283,7 @@ impl DeliveryRow {
             id: *notification.id.as_uuid(),
             monitor: *notification.monitor.id.as_uuid(),
             incident: notification.incident.id.to_string(),
-            is_resolved: notification.event == Event::Resolved,
+            event: notification.event,
             channel: notification.channel.clone(),
             at: notification.at.as_micros(),
             sequence: delivery.sequence,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    model::{Answer, CHANNELS, Model, RETRY, TICK, missed},
+    model::{Answer, CHANNELS, LATE, Model, RETRY, TICK, missed},
     moves::{End, Move},
     view::{MonitorView, NoticeView, View},
 };
@@ -11,7 +11,7 @@ use crate::{
     conformance::fixture::{ALL, Fixture, KIND, judge, next, probe},
     error::Error,
     id::{MonitorId, SessionId},
-    incident::Incident,
+    incident::{Event, Incident},
     monitor::Definition,
     notification::Delivery,
     outcome::{Outcome, Status},
@@ -97,7 +97,7 @@ impl Story {
     async fn run(&mut self, n: usize, status: Status, model: &Model) -> Result<Answer, Error> {
         let now = self.fixture.now().await;
         let (session, claim, completion) = &mut self.claims[n];
-        let completion = completion.get_or_insert_with(|| judge(claim, Outcome::new(status, ""), now)).clone();
+        let completion = completion.get_or_insert_with(|| late(judge(claim, Outcome::new(status, ""), now))).clone();
         let (session, following) = (*session, next(claim, &completion));
         let verdicts = self.fixture.store.complete(session, &[completion]).await?;
         if model.claims.len() > self.claims.len() {
@@ -208,6 +208,15 @@ impl Story {
     fn session_number(&self, id: SessionId) -> usize {
         self.sessions.iter().position(|session| *session == id).unwrap()
     }
+}
+
+/// A completion whose ends are told late on the channel that is.
+fn late(mut completion: Completion) -> Completion {
+    let ends = |delivery: &&mut Delivery| {
+        delivery.notification.event == Event::Resolved && delivery.notification.channel == LATE.0
+    };
+    completion.deliveries.iter_mut().filter(ends).for_each(|delivery| delivery.due_at = delivery.due_at + LATE.1);
+    completion
 }
 
 /// The monitor of that name: opens at once, never held back by flapping.

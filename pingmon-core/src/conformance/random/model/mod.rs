@@ -27,6 +27,8 @@ use crate::{
 pub(super) const CHANNELS: [&str; 2] = ["ops", "dev"];
 /// How far the clock moves before each move: no two slots and no two notices of a channel ever lie at one instant.
 pub(super) const TICK: Duration = Duration::from_millis(1);
+/// The channel that is told of ends later than they happen, and how much later.
+pub(super) const LATE: (&str, Duration) = (CHANNELS[1], Duration::from_secs(20));
 /// How long a retry waits.
 pub(super) const RETRY: Duration = Duration::from_secs(5);
 

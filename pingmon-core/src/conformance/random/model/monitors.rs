@@ -96,14 +96,14 @@ impl Model {
         let incidents = &mut self.monitors[n].incidents;
         if incidents.iter().all(|(_, closed)| closed.is_some()) {
             incidents.push((slot, None));
-            self.tell(n, Event::Opened, at);
+            self.tell(n, Event::Opened, at, true);
         }
     }
 
     fn close(&mut self, n: usize, why: Closed, at: Timestamp) {
         if let Some((_, closed @ None)) = self.monitors[n].incidents.last_mut() {
             *closed = Some(why);
-            self.tell(n, Event::Resolved, at);
+            self.tell(n, Event::Resolved, at, why == Closed::Recovered);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, CHANNELS, Model, Notice, RETRY, Taking};
+use super::{Answer, CHANNELS, LATE, Model, Notice, RETRY, Taking};
 use crate::{
     conformance::random::{moves::End, view::NoticeView},
     incident::Event,
@@ -11,8 +11,14 @@ use crate::{
 };
 
 impl Model {
-    pub(super) fn tell(&mut self, monitor: usize, event: Event, at: Timestamp) {
+    /// Writes a notice to each channel; an end that a run found comes late on one of them.
+    pub(super) fn tell(&mut self, monitor: usize, event: Event, at: Timestamp, found: bool) {
         let incident = self.monitors[monitor].incidents.len();
+        let due_at = CHANNELS.map(|channel| match (event, found) {
+            (Event::Resolved, true) if channel == LATE.0 => at + LATE.1,
+            (Event::Resolved, false) => self.waits_until(monitor, incident, channel).map_or(at, |due_at| due_at.max(at)),
+            _ => at,
+        });
         if event == Event::Resolved {
             // It tells of the whole outage whom nobody has tried to tell before.
             let untold = |notice: &&mut Notice| {
@@ -25,11 +31,34 @@ impl Model {
                 notice.is_told = true;
             }
         }
-        for channel in CHANNELS {
+        for (channel, due_at) in CHANNELS.into_iter().zip(due_at) {
+            self.bring_forward(monitor, channel, due_at);
             let view = NoticeView { at, monitor, channel, event, state: DeliveryState::Pending, attempts: 0 };
-            self.notices.push(Notice { view, incident, due_at: at, taken_by: None, is_told: false });
+            self.notices.push(Notice { view, incident, due_at, taken_by: None, is_told: false });
         }
         self.notices.sort_by_key(|notice| notice.view.at);
+    }
+
+    /// When the last is due that waits on a channel of the notices of an incident.
+    fn waits_until(&self, monitor: usize, incident: usize, channel: &str) -> Option<Timestamp> {
+        let of_it = |notice: &&Notice| {
+            let NoticeView { state, .. } = notice.view;
+            (notice.view.monitor, notice.incident, state) == (monitor, incident, DeliveryState::Pending)
+        };
+        let waiting = self.notices.iter().filter(of_it).filter(|notice| notice.view.channel == channel);
+        waiting.map(|notice| notice.due_at).max()
+    }
+
+    /// What would hold up a notice that is due then is due then too.
+    fn bring_forward(&mut self, monitor: usize, channel: &str, due_at: Timestamp) {
+        let waits = |notice: &&mut Notice| {
+            let NoticeView { state, attempts, .. } = notice.view;
+            (notice.view.monitor, notice.view.channel) == (monitor, channel)
+                && (state, attempts) == (DeliveryState::Pending, 0)
+        };
+        for notice in self.notices.iter_mut().filter(waits) {
+            notice.due_at = notice.due_at.min(due_at);
+        }
     }
 
     pub(super) fn take(&mut self, session: usize, channel: usize, limit: usize) -> Answer {
