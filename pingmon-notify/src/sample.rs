@@ -26,10 +26,22 @@ pub fn notices(channel: &str, at: Timestamp) -> Vec<(&'static str, Notification)
             .into_iter()
             .map(|notice| (notice.event.as_str(), notice))
             .collect();
-    if let Some(mut paused) = notices.last().map(|(_, notice)| notice.clone()) {
+    let of =
+        |event| notices.iter().find(|(state, _)| *state == event).map(|(_, notice): &(_, Notification)| notice.clone());
+    let (reminder, resolved) = (of("reminder"), of("resolved"));
+    if let Some(mut paused) = resolved.clone() {
         (paused.incident.closed, paused.outcome) = (Some(Closed::Paused), None);
         paused.incident.message.clear();
         notices.push(("paused", paused));
+    }
+    // Of an outage that was over before its channel could be told of it.
+    if let Some(mut missed) = resolved {
+        missed.opening = Some(failing().message);
+        notices.push(("missed", missed));
+    }
+    if let Some(mut escalated) = reminder {
+        escalated.event = Event::Escalated;
+        notices.push(("escalated", escalated));
     }
     notices.push(("grouped", grouped(channel, at)));
     notices

@@ -126,14 +126,23 @@ impl Wording {
 
 /// What comes of an incident, after the name of what is watched: `is still down after 5m`.
 pub(crate) fn state(notice: &Notification) -> String {
-    let level = notice.incident.level;
+    let (level, lasted) = (notice.incident.level, notice.lasted());
+    let whole = notice.opening.is_some();
     match (notice.event, notice.incident.closed, notice.incident.about) {
         (Event::Resolved, Some(Closed::Paused), _) => "is paused, its incident is closed".to_owned(),
         (Event::Resolved, Some(Closed::Retired), _) => "is retired, its incident is closed".to_owned(),
-        (Event::Resolved, _, About::Target) => format!("has recovered after {}", notice.lasted()),
-        (Event::Resolved, _, About::Monitoring) => format!("can be judged again after {}", notice.lasted()),
-        (Event::Reminder, _, About::Target) => format!("is still {level} after {}", notice.lasted()),
-        (Event::Reminder, _, About::Monitoring) => format!("still can't be judged after {}", notice.lasted()),
+        (Event::Resolved, _, About::Target) if whole => format!("was {level} for {lasted} and has recovered"),
+        (Event::Resolved, _, About::Target) => format!("has recovered after {lasted}"),
+        (Event::Resolved, _, About::Monitoring) if whole => {
+            format!("couldn't be judged for {lasted}, and can be again")
+        }
+        (Event::Resolved, _, About::Monitoring) => format!("can be judged again after {lasted}"),
+        (Event::Reminder, _, About::Target) => format!("is still {level} after {lasted}"),
+        (Event::Reminder, _, About::Monitoring) => format!("still can't be judged after {lasted}"),
+        (Event::Escalated, _, About::Target) => format!("is {level}, and nobody has seen to it for {lasted}"),
+        (Event::Escalated, _, About::Monitoring) => {
+            format!("can't be judged, and nobody has seen to it for {lasted}")
+        }
         (_, _, About::Target) => format!("is {level}"),
         (_, _, About::Monitoring) => "can't be judged".to_owned(),
     }

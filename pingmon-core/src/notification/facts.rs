@@ -28,6 +28,7 @@ pub struct Facts<'a> {
     affected: &'a Affected,
     also: Vec<AlsoFacts<'a>>,
     links: &'a [Link],
+    opening: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -80,6 +81,7 @@ impl<'a> Facts<'a> {
             affected: &notice.affected,
             also: also.collect(),
             links: &notice.links,
+            opening: notice.opening.as_deref(),
         }
     }
 }

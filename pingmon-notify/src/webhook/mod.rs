@@ -28,6 +28,7 @@
 //! | `affected` | what depends on the monitor, when its incident opens: how many (`count`), and the `names` of up to 100 |
 //! | `also` | other incidents that this notice tells of too: objects with `event`, `at`, `monitor` and `incident` as above |
 //! | `links` | where more is to be seen and done: objects with `text` and `url` |
+//! | `opening` | what the failure was, in an end that tells of the whole outage because nothing was told before; else null |
 //! | `outcome.status`, `outcome.message` | `up`, `degraded`, `down` or `unknown`; one line for people |
 //!
 //! Beyond those two, `outcome` holds what the run had to say of `latency_ms`, `phases_ms`, `failed`, `metrics` and

@@ -74,6 +74,9 @@ pub(super) fn lines(notice: &Notification) -> Vec<Line<'_>> {
     if !notice.incident.message.is_empty() {
         lines.push(Line::fact(&notice.incident.message));
     }
+    if let Some(opening) = notice.opening.as_ref().filter(|opening| !opening.is_empty()) {
+        lines.push(Line::strong("Failure").own(": ").then(opening));
+    }
     if let Some(outcome) = &notice.outcome {
         lines.extend(failed(outcome));
     }

@@ -18,6 +18,8 @@ fn every_state_has_its_title() {
             "🔴 sample: shop api is still down after 2m",
             "🟢 sample: shop api has recovered after 3m",
             "🟢 sample: shop api is paused, its incident is closed",
+            "🟢 sample: shop api was down for 3m and has recovered",
+            "🔴 sample: shop api is down, and nobody has seen to it for 2m",
             "🔴 sample: database is down (and 2 more)",
         ]
     );
@@ -48,6 +50,29 @@ fn a_body_says_all_that_is_known() {
         "200 OK<br>\n<b>From</b> 2026-11-22 12:00:00 to 2026-11-22 12:03:00 UTC (3m)<br>\n<b>Labels</b>: team=shop<br>\n\
          <a href=\"https://status.example/monitors/sample\">Details</a>"
     );
+}
+
+#[test]
+fn an_end_that_is_all_that_was_told_says_what_had_failed_in_every_medium() {
+    let (_, mut missed) = notices().into_iter().find(|(state, _)| *state == "missed").unwrap();
+    missed.opening = Some("<refused> by @everyone".to_owned());
+    for (medium, expected) in [
+        (Medium::Plain, "200 OK\nFailure: <refused> by @everyone\nFrom "),
+        (Medium::Html, "200 OK<br>\n<b>Failure</b>: &lt;refused&gt; by @everyone<br>\n<b>From</b> "),
+    ] {
+        let body = default_body(medium, 2_000, Unit::Utf16, &missed);
+        assert!(body.starts_with(expected), "{body}");
+    }
+    for (medium, title) in
+        [(Medium::Markdown, "**Failure**: "), (Medium::Mrkdwn, "*Failure*: "), (Medium::Telegram, "<b>Failure</b>: ")]
+    {
+        let body = default_body(medium, 2_000, Unit::Utf16, &missed);
+        assert!(body.contains(title) && !body.contains("<refused>"), "{medium:?}: {body}");
+    }
+    missed.incident.about = About::Monitoring;
+    assert_eq!(state(&missed), "couldn't be judged for 3m, and can be again");
+    missed.event = Event::Escalated;
+    assert_eq!(state(&missed), "can't be judged, and nobody has seen to it for 3m");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Names and answers that try to be more than text, on every channel that words a notice.
 
-use pingmon_core::notification::{Companion, Notification};
+use pingmon_core::{
+    incident::Event,
+    notification::{Companion, Notification},
+};
 use pingmon_notify::sample;
 
 use crate::{
@@ -31,6 +34,7 @@ fn notice(mut notice: Notification, text: &str) -> Notification {
     notice.monitor.labels.insert(text.to_owned(), text.to_owned());
     notice.incident.message = text.to_owned();
     notice.confirmed_by = vec![text.to_owned(); 3];
+    notice.opening = Some(text.to_owned()).filter(|_| notice.event == Event::Resolved);
     for link in &mut notice.links {
         link.text = text.to_owned();
     }

@@ -96,6 +96,7 @@ async fn the_body_is_the_documented_json() {
         "affected": { "count": 0, "names": [] },
         "also": [],
         "links": [],
+        "opening": null,
     });
     assert_eq!(received[0].json(), opened);
     let resolved = received[1].json();

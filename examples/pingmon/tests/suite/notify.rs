@@ -79,7 +79,7 @@ fn a_preview_shows_every_state_and_contacts_nobody() {
     let home = home("127.0.0.1:1");
     let done = home.call(&["notify", "preview", "ops"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
-    for state in ["opened", "worsened", "reminder", "resolved", "paused", "grouped"] {
+    for state in ["opened", "worsened", "reminder", "resolved", "paused", "missed", "escalated", "grouped"] {
         assert!(done.stdout.contains(&format!("── ops · {state} ──\nPOST 127.0.0.1:1\n")), "{}", done.stdout);
     }
     assert!(!done.stdout.contains("canary"), "{}", done.stdout);

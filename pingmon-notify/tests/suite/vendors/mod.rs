@@ -161,7 +161,7 @@ async fn every_state_is_sent_as_the_vendor_documents() {
             let taken = channel.deliver(&notice).await;
             receipt = receipt.or(taken.unwrap_or_else(|error| panic!("{} {state}: {error}", vendor.kind)));
         }
-        assert_eq!(receiver.received().len(), 6, "{}", vendor.kind);
+        assert_eq!(receiver.received().len(), 8, "{}", vendor.kind);
     }
 }
 
