@@ -35,6 +35,7 @@ pub mod monitor;
 pub mod notification;
 pub mod outcome;
 pub mod policy;
+pub mod route;
 pub mod schedule;
 pub mod window;
 

@@ -21,7 +21,8 @@ pub struct Matcher {
     /// The names of the monitors, at most [`MAX_NAMES`]; any when it names none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub monitors: Vec<String>,
-    /// Labels that the monitors have, all of them; at most [`MAX_LABELS`].
+    /// Labels that the monitors have, all of them; at most [`MAX_LABELS`]. In a value `*` stands for any text, an empty one
+    /// too.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }
@@ -49,7 +50,8 @@ impl Matcher {
     /// Whether it is about that monitor.
     pub fn matches(&self, monitor: &Subject) -> bool {
         let named = self.monitors.is_empty() || self.monitors.contains(&monitor.name);
-        named && self.labels.iter().all(|(key, value)| monitor.labels.get(key) == Some(value))
+        let has = |(key, pattern): (&String, &String)| monitor.labels.get(key).is_some_and(|text| fits(pattern, text));
+        named && self.labels.iter().all(has)
     }
 
     /// Refuses what can't be a name or a label, and too many of them.
@@ -68,6 +70,20 @@ impl Matcher {
         let mut labels = self.labels.iter();
         labels.try_for_each(|(key, value)| monitor::name("labels", key).and_then(|()| monitor::name("labels", value)))
     }
+}
+
+/// Whether a text is what the pattern says. Each part between two `*` is looked for once, from left to right.
+fn fits(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in middle.split('*') {
+        match text.split_once(part) {
+            Some((_, after)) => text = after,
+            None => return false,
+        }
+    }
+    text.ends_with(last)
 }
 
 #[cfg(test)]
@@ -89,10 +105,39 @@ mod tests {
             (Matcher::all().label("team", "shop").label("tier", "1"), true),
             (Matcher::all().label("team", "shop").label("tier", "2"), false),
             (Matcher::all().monitors(["shop"]).label("region", "eu"), false),
+            (Matcher::all().label("team", "s*p").label("tier", "*"), true),
+            (Matcher::all().label("region", "*"), false),
+            (Matcher::all().monitors(["sho*"]), false),
         ] {
             assert_eq!(matcher.matches(&shop), matches, "{matcher:?}");
             let json = serde_json::to_string(&matcher).unwrap();
             assert_eq!(serde_json::from_str::<Matcher>(&json).unwrap(), matcher, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, expected) in [
+            ("", "", true),
+            ("", "a", false),
+            ("*", "", true),
+            ("*", "anything", true),
+            ("eu-*", "eu-west", true),
+            ("eu-*", "eu-", true),
+            ("eu-*", "us-eu-west", false),
+            ("*-west", "eu-west", true),
+            ("*-west", "eu-west-2", false),
+            ("eu*west*2", "eu-north-west-1-2", true),
+            ("eu*west*2", "eu-west-1", false),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("a*b*b", "ab", false),
+            ("**", "x", true),
+            ("ä*ö", "äüö", true),
+            ("a.c", "abc", false),
+            ("A*", "abc", false),
+        ] {
+            assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
         }
     }
 

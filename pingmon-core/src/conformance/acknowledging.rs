@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    id::{IncidentId, SessionId},
+    id::{DeliveryId, IncidentId, SessionId},
     incident::{Event, advance},
     notification::{Delivery, DeliveryState, Fold, Step},
     outcome::{Outcome, Status},
@@ -149,6 +149,29 @@ pub async fn an_escalation_waits_for_its_time_and_holds_up_nothing(f: Fixture) {
     for channel in [CHANNEL, ONCALL] {
         assert_eq!(take(&f, session, channel).await[0].notification.event, Event::Resolved, "{channel}");
     }
+}
+
+pub async fn an_escalation_supersedes_another_of_the_same_instant(f: Fixture) {
+    let (session, claim) = failed(&f).await;
+    let escalated = f.deliveries(claim.monitor.id).await.into_iter();
+    let mut again = escalated.rev().find(|delivery| delivery.notification.channel == ONCALL).unwrap();
+    let mut later = again.clone();
+    (again.sequence, again.notification.id) = (200, DeliveryId::derive(again.incident(), "escalated", 200, ONCALL));
+    later.notification.at = later.notification.at + Duration::from_secs(1);
+    (later.sequence, later.notification.id) = (1, DeliveryId::derive(again.incident(), "escalated", 201, ONCALL));
+    f.advance(EVERY).await;
+    f.renew(session).await.unwrap();
+    let mut completion = judge(&claim, Outcome::down("500"), f.now().await);
+    completion.deliveries = vec![again, later];
+    assert_eq!(f.complete(session, &completion).await, Verdict::Accepted);
+    let expected = [
+        pending(CHANNEL, Event::Opened),
+        folded(ONCALL, Event::Escalated, Fold::Superseded),
+        pending(ONCALL, Event::Escalated),
+        pending(ONCALL, Event::Escalated),
+        pending(BOSS, Event::Escalated),
+    ];
+    assert_eq!(fates(&f, &claim).await, expected);
 }
 
 pub async fn the_end_of_an_incident_ends_its_escalation_and_is_told_to_those_who_heard_of_it(f: Fixture) {

@@ -188,7 +188,7 @@ pub fn judge(claim: &Claim, outcome: Outcome, at: Timestamp) -> Completion {
     let (health, transitions) = incident::advance(&claim.health, run, &definition.policy);
     let subject = Subject::of(&claim.monitor);
     let expiry = notification::DEFAULT_EXPIRY;
-    let deliveries = Audience::of(definition).notices(&subject, &transitions, Some(&outcome), expiry);
+    let deliveries = Audience::of(definition).notices(&subject, &[], &transitions, Some(&outcome), expiry);
     let (gap, next_slot) = following(&definition.schedule, claim.slot, at);
     let health = (health != claim.health).then_some(health);
     Completion { gap, health, transitions, deliveries, ..Completion::new(claim, at, outcome, next_slot) }

@@ -141,6 +141,7 @@ macro_rules! conformance_tests {
                 the_first_who_acknowledges_stays;
                 only_an_open_incident_can_be_acknowledged;
                 an_escalation_waits_for_its_time_and_holds_up_nothing;
+                an_escalation_supersedes_another_of_the_same_instant;
                 the_end_of_an_incident_ends_its_escalation_and_is_told_to_those_who_heard_of_it;
             }
             folding {

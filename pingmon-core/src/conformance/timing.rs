@@ -157,7 +157,8 @@ pub async fn the_end_of_a_paused_monitors_incident_is_told_wherever_it_was_annou
     let resolved = f.store.take(session, "pager", ALL).await.unwrap();
     assert_eq!((resolved.len(), resolved[0].notification.event), (1, Event::Resolved));
     let due_at = completion.deliveries[0].due_at;
-    assert_eq!(waiting(&f, &claim).await[0], (Event::Resolved, due_at), "no sooner than what it tells in one");
+    let waiting = waiting(&f, &claim).await;
+    assert!(waiting.contains(&(Event::Resolved, due_at)), "no sooner than what it tells in one: {waiting:?}");
     let all = f.deliveries(claim.monitor.id).await;
     let expires: Vec<_> = all.iter().map(|delivery| delivery.expires_at.since(delivery.due_at)).collect();
     assert!(expires[..2].iter().all(|time| *time == DEFAULT_EXPIRY), "{expires:?}");

@@ -12,6 +12,7 @@ use crate::{
     monitor::State,
     notification::{Affected, Delivery},
     outcome::Outcome,
+    route::Route,
     time::Timestamp,
 };
 
@@ -22,6 +23,9 @@ const MAX_LISTED: usize = 100;
 
 /// The maintenances that an engine knows.
 pub(super) type Maintenances = Arc<Vec<Maintenance>>;
+
+/// The routes that an engine knows.
+pub(super) type Routes = Arc<Vec<Route>>;
 
 /// What a run comes to.
 pub(super) struct Announcement {
@@ -82,9 +86,9 @@ pub(super) fn deliveries(
     if announced.is_empty() {
         return Vec::new();
     }
-    let channels = shared.channels.borrow();
-    let mut deliveries =
-        watched.audience.notices(&watched.subject, announced, Some(outcome), shared.settings.expiry);
+    let (channels, routes) = (shared.channels.borrow(), shared.routes.borrow());
+    let (subject, expiry) = (&watched.subject, shared.settings.expiry);
+    let mut deliveries = watched.audience.notices(subject, &routes, announced, Some(outcome), expiry);
     for delivery in &mut deliveries {
         let notification = &mut delivery.notification;
         notification.confirmed_by = health.witnesses.iter().map(|witness| witness.host.clone()).collect();

@@ -26,6 +26,7 @@ use crate::{
     monitor::{Definition, Monitor},
     notification::{Link, Notification},
     notifier::Notifier,
+    route::{self, Route},
     store::Store,
 };
 
@@ -36,6 +37,7 @@ pub struct Builder {
     channels: Vec<(String, Channel)>,
     definitions: Vec<Definition>,
     maintenances: Vec<Maintenance>,
+    routes: Vec<Route>,
     resolver: Box<Resolver>,
     linker: Box<Linker>,
     settings: Settings,
@@ -49,6 +51,7 @@ impl Builder {
             channels: Vec::new(),
             definitions: Vec::new(),
             maintenances: Vec::new(),
+            routes: Vec::new(),
             resolver: Box::new(|monitor| Ok(monitor.definition.config.clone())),
             linker: Box::new(|_| Vec::new()),
             settings: Settings::default(),
@@ -100,6 +103,13 @@ impl Builder {
     #[must_use]
     pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
         self.maintenances.push(maintenance);
+        self
+    }
+
+    /// Adds a route: who is told of which incidents, beside those that the monitors name.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
         self
     }
 
@@ -189,8 +199,8 @@ impl Builder {
     ///
     /// # Errors
     /// [`Error::Config`] for a setting out of range, two kinds or channels of one name, a monitor out of its limits, of
-    /// an unknown kind, or for an unknown channel. A config that its kind refuses shows in the runs: it may hold
-    /// references that only the resolver can follow, and that later.
+    /// an unknown kind, or for an unknown channel; a route that can't be meant or leads to one. A config that its kind
+    /// refuses shows in the runs: it may hold references that only the resolver can follow, and that later.
     pub fn build(self) -> Result<Engine> {
         self.settings.validate()?;
         let mut channels = HashMap::new();
@@ -201,6 +211,10 @@ impl Builder {
             }
         }
         settings::maintenances(&self.maintenances)?;
+        route::validate(&self.routes)?;
+        for route in &self.routes {
+            known("route: notify", &route.notify, &channels)?;
+        }
         for definition in &self.definitions {
             examine(definition, &self.kinds, &channels)?;
         }
@@ -217,6 +231,7 @@ impl Builder {
             handed_over: Mutex::default(),
             maintenances: watch::Sender::new(Arc::new(self.maintenances)),
             channels: watch::Sender::new(Arc::new(channels)),
+            routes: watch::Sender::new(Arc::new(self.routes)),
             complaints: Complaints::default(),
         };
         Ok(Engine { shared: Arc::new(shared), definitions: self.definitions })
@@ -233,10 +248,19 @@ fn examine(definition: &Definition, kinds: &[Arc<dyn CheckKind>], channels: &Has
         return Err(Error::config(of_monitor("kind"), reason));
     }
     let escalated = definition.escalation.iter().flat_map(|step| &step.notify);
-    match definition.notify.iter().chain(escalated).find(|channel| !channels.contains_key(*channel)) {
+    known(&of_monitor("notify"), definition.notify.iter().chain(escalated), channels)
+}
+
+/// Refuses channels that weren't added.
+fn known<'n>(
+    field: &str,
+    named: impl IntoIterator<Item = &'n String>,
+    channels: &HashMap<String, Channel>,
+) -> Result<()> {
+    match named.into_iter().find(|channel| !channels.contains_key(*channel)) {
         Some(channel) => {
             let reason = format!("no channel \"{channel}\" was added; add it with Builder::notifier");
-            Err(Error::config(of_monitor("notify"), reason))
+            Err(Error::config(field, reason))
         }
         None => Ok(()),
     }

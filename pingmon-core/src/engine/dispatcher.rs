@@ -47,11 +47,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
 /// Keeps a lane for each channel until told to stop; follows changes of the channels.
-pub(super) async fn dispatch(
-    shared: Arc<Shared>,
-    leases: watch::Receiver<Option<Lease>>,
-    stop: CancellationToken,
-) {
+pub(super) async fn dispatch(shared: Arc<Shared>, leases: watch::Receiver<Option<Lease>>, stop: CancellationToken) {
     let mut channels = shared.channels.subscribe();
     let mut lanes = JoinSet::new();
     let mut open: BTreeMap<String, CancellationToken> = BTreeMap::new();

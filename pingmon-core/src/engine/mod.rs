@@ -43,7 +43,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    announcing::Maintenances,
+    announcing::{Maintenances, Routes},
     claimer::Claimer,
     clock::StoreClock,
     complaints::Complaints,
@@ -60,6 +60,7 @@ use crate::{
     id::MonitorId,
     maintenance::Maintenance,
     monitor::Definition,
+    route::{self, Route},
     store::Store,
 };
 
@@ -75,6 +76,7 @@ struct Shared {
     nudge: Notify,
     maintenances: watch::Sender<Maintenances>,
     channels: watch::Sender<Channels>,
+    routes: watch::Sender<Routes>,
     /// Changes when deliveries were written.
     mail: watch::Sender<()>,
     /// Monitors, with the revisions they were held with, that the scheduler dropped because the store refused their run:
@@ -149,6 +151,16 @@ impl Handle {
     pub fn replace_maintenances(&self, maintenances: Vec<Maintenance>) -> Result<()> {
         settings::maintenances(&maintenances)?;
         self.shared.maintenances.send_replace(Arc::new(maintenances));
+        Ok(())
+    }
+
+    /// Replaces the routes. Who was told of an incident by a route that is gone doesn't hear of its end.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when one can't be meant; then the old ones stay.
+    pub fn replace_routes(&self, routes: Vec<Route>) -> Result<()> {
+        route::validate(&routes)?;
+        self.shared.routes.send_replace(Arc::new(routes));
         Ok(())
     }
 

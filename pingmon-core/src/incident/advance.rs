@@ -123,6 +123,8 @@ impl Step<'_> {
             sequence: 1,
             acknowledged: false,
             held: false,
+            released_at: None,
+            eased: false,
         };
         *self.health.slot_of(about) = Some(incident);
         let hold = self.note_change();
@@ -146,8 +148,9 @@ impl Step<'_> {
         let Some(open) = &mut self.health.target else { return };
         open.level = level;
         open.sequence += 1;
-        if event == Event::Worsened {
-            open.announced_at = at;
+        match event {
+            Event::Worsened => open.announced_at = at,
+            _ => open.eased = true,
         }
         let incident = *open;
         let hold = self.flap_hold();
@@ -162,7 +165,7 @@ impl Step<'_> {
             let policy = self.policy;
             let Some(open) = self.health.slot_of(about) else { continue };
             // The waits so far add up to the next one less the first: with twice as long each, 1 + 2 + 4 is 8 - 1.
-            let waited = open.announced_at.since(open.opened_at);
+            let waited = open.announced_at.since(open.told_since());
             let grown = every.0.saturating_add(waited.saturating_mul(policy.remind_factor.saturating_sub(1)));
             let wait = policy.remind_at_most.map_or(grown, |longest| grown.min(longest.0));
             if open.acknowledged || at.since(open.announced_at) < wait {

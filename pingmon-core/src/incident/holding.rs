@@ -96,8 +96,8 @@ pub fn announced(
                 after.held_because = Some(reason);
             }
             None if was_held(about) && !fresh => {
-                open.held = false;
-                open.announced_at = now;
+                (open.held, open.eased) = (false, false);
+                (open.announced_at, open.released_at) = (now, Some(now));
                 open.sequence += 1;
                 let incident = *open;
                 announced.retain(|change| change.about != about);

@@ -194,6 +194,19 @@ pub struct Open {
     /// Whether nobody has been told of it yet, see [`Health::held_because`].
     #[serde(default, skip_serializing_if = "is_false")]
     pub held: bool,
+    /// When it came to be announced, if it was held until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Timestamp>,
+    /// Whether it was down before, and announced as such: that it worsens again is no news then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub eased: bool,
+}
+
+impl Open {
+    /// Since when people could know of it.
+    pub fn told_since(&self) -> Timestamp {
+        self.released_at.unwrap_or(self.opened_at)
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]

@@ -5,11 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, Subject, announce, delivery::notices};
+use super::{Delivery, Subject, delivery::notices};
 use crate::{
     error::{Error, Result},
     incident::{Event, Transition},
-    monitor::Definition,
     outcome::Outcome,
     policy::MAX_DURATION,
     time::Span,
@@ -17,6 +16,8 @@ use crate::{
 
 /// Most steps of an escalation.
 pub const MAX_STEPS: usize = 10;
+/// Room for the numbers of the steps between those of two changes of an incident.
+const STRIDE: u32 = 100;
 
 /// A step of an escalation: channels that are told of an incident that is neither resolved nor acknowledged by then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,65 +52,26 @@ pub(crate) fn validate(steps: &[Step]) -> Result<()> {
     }
 }
 
-/// Whom a monitor's notices go to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Audience {
-    /// The channels that are told of everything at once.
-    pub notify: Vec<String>,
-    /// Those that are told later.
-    pub escalation: Vec<Step>,
-}
-
-impl Audience {
-    /// Those whom a definition names.
-    pub fn of(definition: &Definition) -> Self {
-        Self { notify: definition.notify.clone(), escalation: definition.escalation.clone() }
-    }
-
-    /// The deliveries that `transitions` call for: those of [`announce`], and one for each channel of each step when an
-    /// incident opens. Whoever may have been escalated to is told that it is resolved; the outbox folds what tells that to
-    /// one who has heard nothing.
-    pub fn notices(
-        &self,
-        subject: &Subject,
-        transitions: &[Transition],
-        outcome: Option<&Outcome>,
-        expiry: Duration,
-    ) -> Vec<Delivery> {
-        let mut deliveries = announce(subject, &self.notify, transitions, outcome, expiry);
-        let announced = transitions.iter().filter(|change| !change.incident.held && !self.escalation.is_empty());
-        for transition in announced {
-            match transition.event {
-                Event::Opened => deliveries.extend(self.escalate(subject, *transition, outcome, expiry)),
-                Event::Resolved => {
-                    let others: BTreeSet<_> = self.escalation.iter().flat_map(|step| &step.notify).collect();
-                    let others = others.into_iter().filter(|channel| !self.notify.contains(channel));
-                    deliveries.extend(notices(subject, others, *transition, outcome, expiry));
-                }
-                _ => {}
-            }
-        }
-        deliveries
-    }
-
-    /// The deliveries of all steps, each at its time: so they stand in line behind what happens before.
-    fn escalate(
-        &self,
-        subject: &Subject,
-        opened: Transition,
-        outcome: Option<&Outcome>,
-        expiry: Duration,
-    ) -> Vec<Delivery> {
-        let step = |(number, step): (u32, &Step)| {
-            let mut escalated = Transition { event: Event::Escalated, hold: Duration::ZERO, ..opened };
-            escalated.at = opened.at + step.after.0;
-            escalated.incident.sequence = number;
-            let channels: BTreeSet<_> = step.notify.iter().collect();
-            notices(subject, channels, escalated, outcome, expiry).collect::<Vec<_>>()
-        };
-        (1..).zip(&self.escalation).flat_map(step).collect()
-    }
+/// The deliveries of all steps whose time is still to come at `change`, which opened or worsened the incident, each at its
+/// time: so they stand in line behind what happens before. Those that are written as it worsens say how bad it is by then;
+/// in the outbox they supersede the ones of the same instant.
+pub(super) fn escalate(
+    steps: &[Step],
+    subject: &Subject,
+    change: Transition,
+    outcome: Option<&Outcome>,
+    expiry: Duration,
+) -> Vec<Delivery> {
+    let opened = change.event == Event::Opened;
+    let first = if opened { 0 } else { change.incident.sequence.saturating_mul(STRIDE) };
+    let step = |(number, step): (u32, &Step)| {
+        let mut escalated = Transition { event: Event::Escalated, hold: Duration::ZERO, ..change };
+        escalated.at = change.incident.told_since() + step.after.0;
+        escalated.incident.sequence = first.saturating_add(number);
+        let channels: BTreeSet<_> = step.notify.iter().filter(|_| opened || escalated.at > change.at).collect();
+        notices(subject, channels, escalated, outcome, expiry).collect::<Vec<_>>()
+    };
+    (1..).zip(steps).flat_map(step).collect()
 }
 
 #[cfg(test)]
@@ -118,7 +80,8 @@ mod tests {
     use crate::{
         id::MonitorId,
         incident::{Health, Judged, advance},
-        monitor::{Monitor, State},
+        monitor::{Definition, Monitor, State},
+        notification::Audience,
         outcome::Status,
         policy::{Policy, Threshold},
         time::Timestamp,
@@ -139,7 +102,7 @@ mod tests {
             let at = start + minutes * MINUTE;
             let judged = Judged { monitor: monitor.id, slot: at, status: outcome.status, at };
             let (health, transitions) = advance(health, judged, &policy);
-            let deliveries = audience.notices(&subject, &transitions, Some(outcome), MINUTE);
+            let deliveries = audience.notices(&subject, &[], &transitions, Some(outcome), MINUTE);
             let mut told: Vec<_> = deliveries
                 .iter()
                 .map(|delivery| {
@@ -167,6 +130,36 @@ mod tests {
         let (_, resolved) = told(&health, 12, &Outcome::up("fine"));
         assert_eq!(resolved, ["boss", "oncall", "ops"].map(|channel| line(12, channel, Event::Resolved)));
         assert_eq!(health.status, Some(Status::Down));
+    }
+
+    #[test]
+    fn what_worsens_is_escalated_as_it_is_then_unless_somebody_sees_to_it() {
+        let one = Threshold::Count(1);
+        let policy = Policy { open_after: one, degraded_after: Some(one), ..Policy::default() };
+        let shop = Definition::new("shop", "http").policy(policy.clone());
+        let shop = shop.escalation([Step::new(MINUTE, ["first"]), Step::new(10 * MINUTE, ["second"])]);
+        let (audience, monitor) = (Audience::of(&shop), Monitor::new(MonitorId::new(), 1, State::Active, shop));
+        let start = Timestamp::from_micros(1_800_000_000_000_000);
+        let judged = |minutes: u32, status| {
+            let at = start + minutes * MINUTE;
+            Judged { monitor: monitor.id, slot: at, status, at }
+        };
+        let steps = |transitions: &[Transition]| {
+            let deliveries = audience.notices(&Subject::of(&monitor), &[], transitions, None, MINUTE);
+            let notices = deliveries.into_iter().map(|delivery| delivery.notification);
+            notices
+                .map(|notice| (notice.channel, notice.at.since(start).as_secs() / 60, notice.incident.level, notice.id))
+                .collect::<Vec<_>>()
+        };
+        let (health, opened) = advance(&Health::default(), judged(0, Status::Degraded), &policy);
+        let (opened, before) = (steps(&opened), advance(&health, judged(5, Status::Down), &policy).1);
+        let worsened = steps(&before);
+        assert_eq!(opened.len(), 2);
+        let (channel, minute, level, id) = &worsened[0];
+        assert_eq!((worsened.len(), channel.as_str(), *minute, *level), (1, "second", 10, Status::Down));
+        assert_ne!(*id, opened[1].3, "it is another notice");
+        let seen_to = health.acknowledged(health.target.unwrap().id).unwrap();
+        assert_eq!(steps(&advance(&seen_to, judged(5, Status::Down), &policy).1), []);
     }
 
     #[test]

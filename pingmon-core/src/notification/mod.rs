@@ -1,6 +1,7 @@
 //! Notices: what the receivers are told, as facts. Rendering is the channels' work; the durable rows that carry notices
 //! are in `delivery`.
 
+mod audience;
 mod delivery;
 mod escalation;
 mod facts;
@@ -12,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::escalation::validate as validate_escalation;
 pub use self::{
+    audience::Audience,
     delivery::{DEFAULT_EXPIRY, Delivery, DeliveryState, Fold, announce, announce_end},
-    escalation::{Audience, MAX_STEPS, Step},
+    escalation::{MAX_STEPS, Step},
     facts::Facts,
     timing::{MAX_QUIET, Timing},
 };

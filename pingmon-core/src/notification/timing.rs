@@ -53,7 +53,10 @@ impl Timing {
         // What comes again every week or month did so then.
         let long_ago = Timestamp::from_micros(1_000_000_000_000_000);
         if self.end_of_quiet(long_ago).since(long_ago) > MAX_DURATION {
-            return Err(Error::config("quiet", "has no end within a month: whom nothing is to be told needs no notifier"));
+            return Err(Error::config(
+                "quiet",
+                "has no end within a month: whom nothing is to be told needs no notifier",
+            ));
         }
         if self.quiet_except.contains(&Status::Up) {
             return Err(Error::config("quiet_except", "up is no level of an incident: degraded, down or unknown"));
@@ -126,6 +129,8 @@ mod tests {
             sequence: 1,
             acknowledged: false,
             held: false,
+            released_at: None,
+            eased: false,
         };
         let (event, closed) = (Event::Resolved, Some(Closed::Recovered));
         let change = Transition { event, about: About::Target, incident: open, closed, at, hold: Duration::ZERO };

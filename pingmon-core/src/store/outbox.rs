@@ -4,7 +4,7 @@
 //! What nobody needs to hear any more is **folded**, in the transaction that makes it so, unless it was attempted:
 //!
 //! * When a delivery is written, earlier reminders and worsenings of its incident on its channel are
-//!   [superseded](Fold::Superseded). When it says that the incident is resolved, the one that it had opened is folded too, all
+//!   [superseded](Fold::Superseded), and so is an escalation by another of the same instant. When it says that the incident is resolved, the one that it had opened is folded too, all
 //!   of them as [told with it](Fold::Resolved).
 //! * When one that says "resolved" is written, its incident's [escalations](Fold::Over) on whatever channel are over.
 //! * When a delivery that says "resolved" comes to be taken and nothing of its incident was sent on its channel or is told

@@ -16,3 +16,4 @@ mod opinions;
 mod pacing;
 mod rig;
 mod sharing;
+mod telling;

@@ -201,8 +201,7 @@ impl Tables {
         let Some((monitor, transitions)) = changed else { return };
         let subject = Subject::of(&monitor);
         let ends = transitions.into_iter();
-        let deliveries: Vec<_> =
-            ends.flat_map(|end| announce_end(&subject, end, self.told(end.incident.id))).collect();
+        let deliveries: Vec<_> = ends.flat_map(|end| announce_end(&subject, end, self.told(end.incident.id))).collect();
         self.enqueue(deliveries);
         if state == State::Retired {
             self.names.remove(&monitor.definition.name);

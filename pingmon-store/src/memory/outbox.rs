@@ -127,11 +127,13 @@ impl Tables {
     /// Folds the earlier deliveries of the incident and channel that `later` makes needless.
     fn fold_before(&mut self, later: &Delivery) {
         let resolved = later.notification.event == Event::Resolved;
+        let escalated = later.notification.event == Event::Escalated;
         let needless = |row: &&Row| {
             let Row { delivery, .. } = row;
             let told = match delivery.notification.event {
                 Event::Reminder | Event::Worsened => true,
                 Event::Opened => resolved,
+                Event::Escalated => escalated && delivery.notification.at == later.notification.at,
                 _ => false,
             };
             told && delivery.state == DeliveryState::Pending && delivery.attempts == 0

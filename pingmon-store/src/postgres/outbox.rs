@@ -104,7 +104,8 @@ const FOLD: &str = "UPDATE {schema}.deliveries d
         AS later (incident, channel, at, sequence, id, event)
     WHERE d.incident = later.incident AND d.channel = later.channel AND coalesce(d.state = 'pending', false)
         AND d.attempts = 0 AND (d.at, d.sequence, d.id) < (later.at, later.sequence, later.id)
-        AND (d.event IN ('reminder', 'worsened') OR (d.event = 'opened' AND later.event = 'resolved'))";
+        AND (d.event IN ('reminder', 'worsened') OR (d.event = 'opened' AND later.event = 'resolved')
+            OR (d.event = 'escalated' AND later.event = 'escalated' AND d.at = later.at))";
 
 // What would hold up the notices goes out no later than they do. OFFSET 0 has the subquery done for each notice, along the
 // key of what waits for its channel and monitor: as a join, it might go through all that wait.

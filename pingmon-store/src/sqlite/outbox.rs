@@ -90,7 +90,8 @@ const ENQUEUE: &str = "INSERT INTO pingmon_deliveries
 // What the notice makes needless of those before it, of its incident and on its channel.
 const FOLD: &str = "UPDATE pingmon_deliveries SET state = 'folded', last_error = ?7
     WHERE incident = ?1 AND channel = ?2 AND state = 'pending' AND attempts = 0 AND (at, sequence, id) < (?3, ?4, ?5)
-        AND (event IN ('reminder', 'worsened') OR (event = 'opened' AND ?6))";
+        AND (event IN ('reminder', 'worsened') OR (event = 'opened' AND ?6 = 'resolved')
+            OR (event = 'escalated' AND ?6 = 'escalated' AND at = ?3))";
 
 // What would hold up the notice goes out no later than it does.
 const BRING_FORWARD: &str = "UPDATE pingmon_deliveries SET due_at = ?6
@@ -108,7 +109,7 @@ pub(super) async fn enqueue(conn: &mut SqliteConnection, deliveries: &[DeliveryR
         let is_resolved = row.event == Event::Resolved;
         let why = if is_resolved { Fold::Resolved } else { Fold::Superseded };
         let fold = sqlx::query(FOLD).bind(row.incident.as_str()).bind(row.channel.as_str()).bind(row.at);
-        let fold = fold.bind(row.sequence).bind(row.id).bind(is_resolved).bind(why.reason());
+        let fold = fold.bind(row.sequence).bind(row.id).bind(row.event.as_str()).bind(why.reason());
         fold.execute(&mut *conn).await?;
         if row.event != Event::Reminder {
             let forward = sqlx::query(BRING_FORWARD).bind(row.channel.as_str()).bind(row.monitor).bind(row.at);

@@ -16,7 +16,9 @@ impl Model {
         let incident = self.monitors[monitor].incidents.len();
         let due_at = CHANNELS.map(|channel| match (event, found) {
             (Event::Resolved, true) if channel == LATE.0 => at + LATE.1,
-            (Event::Resolved, false) => self.waits_until(monitor, incident, channel).map_or(at, |due_at| due_at.max(at)),
+            (Event::Resolved, false) => {
+                self.waits_until(monitor, incident, channel).map_or(at, |due_at| due_at.max(at))
+            }
             _ => at,
         });
         if event == Event::Resolved {
