@@ -116,6 +116,9 @@ fn engine(config: &Config, signer: Option<Signer>, store: Arc<dyn Store>) -> Cor
     for work in &config.maintenances {
         builder = builder.maintenance(work.clone());
     }
+    for route in &config.routes {
+        builder = builder.route(route.clone());
+    }
     for (name, channel) in &config.notifiers {
         builder = builder.channel(name, channel.clone());
     }
@@ -283,6 +286,9 @@ impl Running {
             error!(error = error.chain(), "kept the old maintenances");
         }
         self.handle.replace_channels(config.notifiers.into_iter().collect());
+        if let Err(error) = self.handle.replace_routes(config.routes) {
+            error!(error = error.chain(), "kept the old routes");
+        }
         self.handle.nudge();
         if !stale.is_empty() {
             warn!("changes of {} take effect after a restart", stale.join(", "));

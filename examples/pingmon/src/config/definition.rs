@@ -44,7 +44,7 @@ pub(super) fn inherit(own: &Map<String, Value>, defaults: &Map<String, Value>) -
 }
 
 /// What a monitor's table says and whether it is enabled. Everything is checked but its name and its kind's table.
-/// Without a schedule of its own it is due every `interval`, without `notify` it tells all `channels`.
+/// Without a schedule of its own it is due every `interval`, without `notify` it tells `channels`.
 ///
 /// # Errors
 /// [`Error::Config`] for the first field that is wrong.

@@ -15,7 +15,11 @@ use pingmon_web::Signer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::maintenance::Work;
+use super::{
+    maintenance::Work,
+    telling::{Level, Routing},
+    window::When,
+};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -64,6 +68,9 @@ pub(crate) struct File {
     /// When monitors are worked on.
     #[serde(default)]
     maintenance: Vec<Work>,
+    /// Who else is told of which incidents.
+    #[serde(default)]
+    route: Vec<Routing>,
 }
 
 /// Where results, incidents and notices are kept.
@@ -267,7 +274,7 @@ pub(crate) struct Defaults {
     every: Option<Span>,
     /// How long a run may take, from 1 ms to 1 h; never longer than the interval. Default 10 s.
     timeout: Option<Span>,
-    /// Names of the notifiers that are told; all of them when not given, `[]` for none.
+    /// Names of the notifiers that are told; when not given, all that no `[[route]]` names. `[]` for none but those of routes.
     notify: Option<Vec<String>>,
     /// The name of an escalation; none when not given.
     escalation: Option<String>,
@@ -292,6 +299,12 @@ pub(crate) struct Escalation {
 pub(crate) struct Notifier {
     /// What monitors call it in `notify`; at most 200 characters.
     pub(crate) name: String,
+    /// When it is left in peace, at most 32 of them: what falls into these hours is told when they end, in one message where one
+    /// is enough. `[{ weekly = { from = "22:00", until = "07:00" }, timezone = "Europe/Berlin" }]`
+    #[schemars(length(max = 32))]
+    quiet: Vec<When>,
+    /// Levels of incidents that it is told of all the same: `["down"]`.
+    quiet_except: Vec<Level>,
 }
 
 /// Something that is watched. Exactly one more table names its check kind.
@@ -310,7 +323,7 @@ pub(crate) struct Monitor {
     pub(crate) timezone: Option<String>,
     /// How long a run may take, from 1 ms to 1 h, at most the interval. Default 10 s, or the interval if that is shorter.
     pub(crate) timeout: Option<Span>,
-    /// Names of the notifiers that are told; all of them when not given, `[]` for none.
+    /// Names of the notifiers that are told; when not given, all that no `[[route]]` names. `[]` for none but those of routes.
     pub(crate) notify: Option<Vec<String>>,
     /// The name of an escalation: who else is told of an incident that goes on.
     pub(crate) escalation: Option<String>,

@@ -2,16 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::Weekday;
-use pingmon_core::{
-    error::{Error, Result},
-    maintenance::Maintenance,
-    matcher::Matcher,
-    time::{Span, Timestamp},
-    window::Window,
-};
+use pingmon_core::{error::Result, maintenance::Maintenance, matcher::Matcher};
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use super::window::{Cron, Once, Weekly, When};
 
 /// A time in which monitors are worked on: runs go on, and nobody is told of what opens unless it outlasts it. Exactly one
 /// of `once`, `weekly` and `cron` says when.
@@ -22,8 +17,8 @@ pub(crate) struct Work {
     name: String,
     /// Names of the monitors; with neither these nor `labels`, all are worked on.
     #[serde(default)]
-    pub(super) monitors: Vec<String>,
-    /// Labels that the monitors have, all of them.
+    monitors: Vec<String>,
+    /// Labels that the monitors have, all of them; in a value `*` stands for any text: `{ team = "shop", region = "eu-*" }`.
     #[serde(default)]
     labels: BTreeMap<String, String>,
     /// One stretch of time.
@@ -36,144 +31,16 @@ pub(crate) struct Work {
     timezone: Option<String>,
 }
 
-/// One stretch of time.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Once {
-    /// Its beginning, with its offset: `2026-12-01T22:00:00+01:00`.
-    from: Timestamp,
-    /// Its end.
-    until: Timestamp,
-}
-
-/// Parts of some days of every week, by the clock on the wall.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Weekly {
-    /// The days on which they begin; every day when none is named.
-    #[serde(default)]
-    days: Vec<Day>,
-    /// The time of day when they begin: `"23:00"`.
-    from: String,
-    /// The time of day when they end, on the day after when it isn't later than `from`: `"02:00"`.
-    until: String,
-}
-
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Day {
-    Mon,
-    Tue,
-    Wed,
-    Thu,
-    Fri,
-    Sat,
-    Sun,
-}
-
-/// From each instant of a cron expression on.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Cron {
-    /// A cron expression of 5 fields, or of 6 with leading seconds.
-    expression: String,
-    /// How long each lasts, at most 31 days.
-    lasts: Span,
-}
-
 impl Work {
     /// What the engine is to know of it.
     ///
     /// # Errors
-    /// [`Error::Config`] naming what can't be meant.
+    /// [`Error::Config`](pingmon_core::error::Error::Config) naming what can't be meant.
     pub(super) fn compile(self) -> Result<Maintenance> {
-        let timezone = self.timezone.as_deref().unwrap_or("UTC");
-        let within = |field: &'static str| {
-            move |error| match error {
-                Error::Config { field: inner, reason } if inner != "timezone" => {
-                    Error::config(format!("{field}.{}", if inner == "cron" { "expression" } else { &inner }), reason)
-                }
-                other => other,
-            }
-        };
-        let window = match (self.once, self.weekly, self.cron) {
-            (Some(once), None, None) => Window::once(once.from, once.until).map_err(within("once"))?,
-            (None, Some(weekly), None) => {
-                let days: Vec<_> = weekly.days.into_iter().map(Weekday::from).collect();
-                Window::weekly(&days, &weekly.from, &weekly.until, timezone).map_err(within("weekly"))?
-            }
-            (None, None, Some(cron)) => {
-                Window::cron(&cron.expression, timezone, cron.lasts.0).map_err(within("cron"))?
-            }
-            _ => return Err(Error::config("config", "says when by exactly one of once, weekly and cron")),
-        };
-        let matcher = self
-            .labels
-            .into_iter()
-            .fold(Matcher::all().monitors(self.monitors), |matcher, (key, value)| matcher.label(key, value));
-        Ok(Maintenance::new(self.name, window, matcher))
-    }
-}
-
-impl From<Day> for Weekday {
-    fn from(day: Day) -> Self {
-        match day {
-            Day::Mon => Self::Mon,
-            Day::Tue => Self::Tue,
-            Day::Wed => Self::Wed,
-            Day::Thu => Self::Thu,
-            Day::Fri => Self::Fri,
-            Day::Sat => Self::Sat,
-            Day::Sun => Self::Sun,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use pingmon_core::check::parse_config;
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn compile(table: &Value) -> Result<Maintenance> {
-        parse_config::<Work>(table)?.compile()
-    }
-
-    #[test]
-    fn each_way_to_say_when_is_understood() {
-        for when in [
-            json!({ "once": { "from": "2026-12-01T22:00:00+01:00", "until": "2026-12-02T02:00:00+01:00" } }),
-            json!({ "weekly": { "days": ["sat", "sun"], "from": "23:00", "until": "02:00" }, "timezone": "Europe/Berlin" }),
-            json!({ "weekly": { "from": "23:00", "until": "02:00" } }),
-            json!({ "cron": { "expression": "0 3 1 * *", "lasts": "2h" } }),
-        ] {
-            let mut table = when.clone();
-            table["name"] = json!("deploy");
-            let work = compile(&table).unwrap();
-            assert_eq!(work.name, "deploy", "{when}");
-        }
-    }
-
-    #[test]
-    fn what_can_not_be_meant_is_refused_by_its_field() {
-        for (table, words) in [
-            (json!({ "name": null }), "name"),
-            (json!({}), "by exactly one of once, weekly and cron"),
-            (json!({ "weekly": { "from": "1:00", "until": "25:00" } }), "invalid weekly.until"),
-            (json!({ "weekly": { "days": ["someday"], "from": "1:00", "until": "2:00" } }), "someday"),
-            (json!({ "cron": { "expression": "61 * * * *", "lasts": "1h" } }), "invalid cron.expression"),
-            (json!({ "cron": { "expression": "0 * * * *", "lasts": "60d" } }), "invalid cron.lasts"),
-            (json!({ "cron": { "expression": "0 * * * *", "lasts": "1h" }, "timezone": "Mars" }), "invalid timezone"),
-            (
-                json!({ "once": { "from": "2026-12-01T22:00:00Z", "until": "2026-12-01T21:00:00Z" } }),
-                "invalid once.until",
-            ),
-        ] {
-            let mut table = table;
-            table.as_object_mut().unwrap().entry("name").or_insert(json!("x"));
-            let error = compile(&table).unwrap_err().to_string();
-            assert!(error.contains(words), "{table}: {error}");
-        }
+        let Self { name, monitors, labels, once, weekly, cron, timezone } = self;
+        let window = When { once, weekly, cron, timezone }.compile()?;
+        let mut matcher = Matcher::all();
+        (matcher.monitors, matcher.labels) = (monitors, labels);
+        Ok(Maintenance::new(name, window, matcher))
     }
 }

@@ -18,9 +18,11 @@ pub(crate) mod quickstart;
 mod schema;
 mod structure;
 mod suggest;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod window;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -33,6 +35,7 @@ use pingmon_core::{
     error::{Error, Result},
     maintenance::Maintenance,
     monitor::Definition,
+    route::Route,
 };
 use pingmon_notify::heartbeat;
 use serde_json::Value;
@@ -64,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) monitors: Vec<Planned>,
     /// When monitors are worked on.
     pub(crate) maintenances: Vec<Maintenance>,
+    /// Who else is told of them.
+    pub(crate) routes: Vec<Route>,
 }
 
 impl Config {
@@ -138,14 +143,15 @@ pub(crate) fn load(
     declared.prune(&mut config);
 
     match validate::read(&config, &references, &kinds, &mut findings) {
-        Some((settings, notifiers, monitors, maintenances)) if findings.is_empty() => Ok(Config {
+        Some(read) if findings.is_empty() => Ok(Config {
             environment: source.environment.clone(),
-            settings,
+            settings: read.settings,
             checks: kinds.checks.into_values().collect(),
             plugins: declared.plugins,
-            notifiers,
-            monitors,
-            maintenances,
+            notifiers: read.notifiers,
+            monitors: read.monitors,
+            maintenances: read.maintenances,
+            routes: read.routes,
         }),
         _ => Err(Document::parse(&source.name, &source.text)?.locate(findings.list())),
     }

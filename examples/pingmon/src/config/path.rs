@@ -38,11 +38,8 @@ impl Path {
 
     /// The monitor or notifier it lies in (`monitor[1]`), or else the section (`store`).
     pub(crate) fn item(&self) -> Self {
-        let length = if matches!(self.0.first().map(String::as_str), Some("monitor" | "notifier" | "maintenance")) {
-            2
-        } else {
-            1
-        };
+        let in_list = ["monitor", "notifier", "maintenance", "route"];
+        let length = if self.0.first().is_some_and(|top| in_list.contains(&top.as_str())) { 2 } else { 1 };
         Self(self.0.iter().take(length).cloned().collect())
     }
 

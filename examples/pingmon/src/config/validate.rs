@@ -1,6 +1,8 @@
 //! The meaning of a config: ranges, names, schedules, and whether each kind can build what its table says. Looks at what
 //! the structure left standing.
 
+mod rules;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
@@ -13,6 +15,7 @@ use pingmon_core::{
     maintenance::Maintenance,
     monitor::{Definition, MAX_NAME},
     notification::Step,
+    route::Route,
     schedule::MAX_INTERVAL,
     time::Span,
 };
@@ -26,14 +29,20 @@ use super::{
     env::References,
     file,
     finding::{Finding, Findings, shorten},
-    maintenance::Work,
     path::Path,
     suggest,
+    telling::Quiet,
 };
 use crate::{kinds::Kinds, store};
 
 /// Everything that a file says.
-type Everything = (Settings, BTreeMap<String, Channel>, Vec<Planned>, Vec<Maintenance>);
+pub(super) struct Everything {
+    pub(super) settings: Settings,
+    pub(super) notifiers: BTreeMap<String, Channel>,
+    pub(super) monitors: Vec<Planned>,
+    pub(super) maintenances: Vec<Maintenance>,
+    pub(super) routes: Vec<Route>,
+}
 
 /// What notifiers have that is a matter of how they are used.
 const CHANNEL_POLICY: [&str; 2] = ["rate", "breaker"];
@@ -51,9 +60,9 @@ pub(super) fn read(
     let settings = reader.settings(kinds);
     let notifiers = reader.notifiers(kinds);
     let monitors = reader.monitors(references, kinds);
-    let maintenances = reader.maintenances();
+    let (maintenances, routes) = (reader.maintenances(), reader.routes());
     *findings = reader.findings;
-    Some((settings?, notifiers, monitors, maintenances))
+    Some(Everything { settings: settings?, notifiers, monitors, maintenances, routes })
 }
 
 /// A config under examination.
@@ -141,36 +150,27 @@ impl<'c> Reader<'c> {
         let mut names = HashMap::new();
         for (path, table) in self.items("notifier") {
             let Some(name) = self.name(&path, table, &mut names) else { continue };
-            let policy = self.exhaust(channel_policy_of(table), &path, |policy| {
+            let policy = self.exhaust(part(table, &CHANNEL_POLICY), &path, |policy| {
                 let policy: ChannelPolicy = parse_config(policy)?;
                 policy.validate().map(|()| policy)
             });
+            let timing =
+                self.exhaust(part(table, &Quiet::FIELDS), &path, |quiet| parse_config::<Quiet>(quiet)?.compile());
             let Some((kind, config)) = kinds.notifiers.iter().find_map(|(kind, build)| Some((build, table.get(kind)?)))
             else {
                 continue;
             };
             let built = self.exhaust(config.clone(), &path.to(kind.name()), |config| kind.build(config));
-            let channel = built.zip(policy).map(|(notifier, policy)| Channel::new(notifier).policy(policy));
+            let channel = built.zip(policy).zip(timing);
+            let channel =
+                channel.map(|((notifier, policy), timing)| Channel::new(notifier).policy(policy).timing(timing));
             notifiers.extend(channel.map(|channel| (name.to_owned(), channel)));
         }
         notifiers
     }
 
-    fn maintenances(&mut self) -> Vec<Maintenance> {
-        let monitors: HashSet<_> = self.names_of("monitor").into_iter().collect();
-        let (mut maintenances, mut names) = (Vec::new(), HashMap::new());
-        for (path, table) in self.items("maintenance") {
-            let named = self.name(&path, table, &mut names).is_some();
-            let table = Value::Object(table.clone());
-            self.references(&path, &table, "monitors", &monitors);
-            let work = self.exhaust(table, &path, |table| parse_config::<Work>(table)?.compile());
-            maintenances.extend(work.filter(|_| named));
-        }
-        maintenances
-    }
-
     fn monitors(&mut self, references: &References, kinds: &Kinds) -> Vec<Planned> {
-        let channels = self.names_of("notifier");
+        let channels = self.unrouted();
         let [told, known] = ["notifier", "monitor"].map(|what| HashSet::from_iter(self.names_of(what)));
         let escalations = self.escalations(&told);
         let defaults = self.defaults(&escalations);
@@ -312,9 +312,9 @@ impl<'c> Reader<'c> {
     }
 }
 
-/// What the table of a notifier says about how the channel is used.
-fn channel_policy_of(table: &Map<String, Value>) -> Value {
-    let fields = table.iter().filter(|(key, _)| CHANNEL_POLICY.contains(&key.as_str()));
+/// What a table says in these fields.
+fn part(table: &Map<String, Value>, fields: &[&str]) -> Value {
+    let fields = table.iter().filter(|(key, _)| fields.contains(&key.as_str()));
     Value::Object(fields.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 

@@ -41,6 +41,39 @@ fn every_error_comes_at_once_with_line_and_column() {
     assert!(!done.stderr.contains("sesame"), "no password is repeated");
 }
 
+const BAD_RULES: &str = r#"[[notifier]]
+name = "ops"
+log = {}
+quiet = [{ weekly = { from = "22:00", until = "7" } }]
+quiet_except = ["dwn"]
+
+[[monitor]]
+name = "shop"
+system = {}
+remind_every = "1h"
+remind_at_most = "10m"
+
+[[route]]
+labels = { team = "shop" }
+levels = ["down", "up"]
+notify = ["opps"]
+
+[[route]]
+monitors = ["shpo"]
+notify = []
+
+[[route]]
+level = ["down"]
+notify = ["ops"]
+"#;
+
+#[test]
+fn who_is_told_and_when_is_looked_at_too() {
+    let done = Home::with(BAD_RULES).call(&["validate"]);
+    assert_eq!(done.code, 3);
+    insta::assert_snapshot!(done.stderr);
+}
+
 #[test]
 fn errors_come_as_one_json_object_for_editors() {
     let done = Home::with(BAD).call(&["validate", "--output", "json"]);
