@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    notification::Timing,
+    notification::{Delivery, Digest, Grouping, Timing, group},
     notifier::Notifier,
     time::Span,
 };
@@ -58,7 +58,21 @@ impl Channel {
     /// [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
         self.policy.validate()?;
-        self.timing.validate()
+        self.timing.validate()?;
+        let together = [("group", self.policy.group.is_some()), ("digest", self.policy.digest.is_some())];
+        match together.into_iter().find(|(_, given)| *given) {
+            Some((field, _)) if !self.notifier.takes_groups() => Err(Error::config(
+                field,
+                "such a notifier keeps an alert for each incident, which only a notice about it alone can close",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has a delivery wait for what it goes with, and for the end of quiet hours.
+    pub fn put_off(&self, delivery: &mut Delivery) {
+        group(delivery, self.policy.group.as_ref(), self.policy.digest.as_ref());
+        self.timing.put_off(delivery);
     }
 }
 
@@ -70,7 +84,7 @@ impl fmt::Debug for Channel {
 }
 
 /// How a channel is used.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct ChannelPolicy {
@@ -79,6 +93,12 @@ pub struct ChannelPolicy {
     pub rate: Option<Rate>,
     /// When the channel is left alone for a while.
     pub breaker: Breaker,
+    /// What goes as one message: notices of one event that come within a while. Each by itself when not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Grouping>,
+    /// When everything there is to tell goes as one message, whatever happened: in the place of `group`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// At most `count` attempts in any span of time that is `per` long. Each process counts for itself.
@@ -121,7 +141,11 @@ impl ChannelPolicy {
             per.within("rate.per", MIN_WAIT..=MAX_PER)?;
         }
         within("breaker.after", self.breaker.after, 1_000)?;
-        self.breaker.retry_every.within("breaker.retry_every", MIN_WAIT..=Duration::from_secs(3_600))
+        self.breaker.retry_every.within("breaker.retry_every", MIN_WAIT..=Duration::from_secs(3_600))?;
+        if self.group.is_some() && self.digest.is_some() {
+            return Err(Error::config("digest", "has everything go as one message: leave out group"));
+        }
+        self.group.as_ref().map_or(Ok(()), Grouping::validate)
     }
 }
 
@@ -145,6 +169,9 @@ mod tests {
             (json!({ "rate": { "count": 30, "per": "2 days" } }), "rate.per"),
             (json!({ "breaker": { "after": 0 } }), "breaker.after"),
             (json!({ "breaker": { "retry_every": "10ms" } }), "breaker.retry_every"),
+            (json!({ "group": { "wait": "2h" } }), "group.wait"),
+            (json!({ "group": { "by": vec!["x"; 33] } }), "group.by"),
+            (json!({ "group": {}, "digest": "1h" }), "digest"),
         ] {
             let policy: ChannelPolicy = serde_json::from_value(policy).unwrap();
             let error = policy.validate().unwrap_err().to_string();

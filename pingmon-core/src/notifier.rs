@@ -30,6 +30,12 @@ pub trait Notifier: Send + Sync {
         self.send(notification).await.map(|()| None)
     }
 
+    /// Whether one of its messages may tell of several incidents. Not where each incident is an alert of its own, which its
+    /// later notices update and close.
+    fn takes_groups(&self) -> bool {
+        true
+    }
+
     /// What would be sent, for people to look at: sends nothing and shows no secret. A channel that only writes text
     /// needn't say more than its headline.
     fn preview(&self, notification: &Notification) -> String {

@@ -71,6 +71,13 @@ impl From<CronSchedule> for CronText {
     }
 }
 
+impl CronSchedule {
+    /// The expression and the time zone, as they were written.
+    pub(crate) fn text(&self) -> (&str, &str) {
+        (&self.text.expression, &self.text.timezone)
+    }
+}
+
 impl fmt::Debug for CronSchedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.text, f)

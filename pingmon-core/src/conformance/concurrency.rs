@@ -162,6 +162,29 @@ pub async fn two_sessions_taking_at_once_never_get_the_same_delivery(f: Fixture)
     assert_eq!((all.iter().map(|delivery| delivery.id()).collect::<BTreeSet<_>>().len(), all.len()), (20, 20));
 }
 
+pub async fn two_sessions_taking_at_once_never_share_a_group(f: Fixture) {
+    f.store.put((0..30).map(|n| probe(&format!("shop {n}"))).collect()).await.unwrap();
+    let (a, b) = (f.join().await, f.join().await);
+    let now = f.now().await;
+    let claims = f.claim(a, ALL).await;
+    let mut batch: Vec<_> = claims.iter().map(|claim| judge(claim, Outcome::down("500"), now)).collect();
+    for (n, run) in batch.iter_mut().enumerate() {
+        run.deliveries[0].group = Some(format!("group {}", n % 3));
+    }
+    f.store.complete(a, &batch).await.unwrap();
+    let take = async move |store: Arc<dyn Store>, session| {
+        let mut taken = Vec::new();
+        for _ in 0..5 {
+            taken.extend(store.take(session, CHANNEL, 2).await.unwrap());
+        }
+        taken
+    };
+    let (of_a, of_b) = race(&f, |store| take(store, a), |store| take(store, b)).await;
+    let mut sizes: Vec<_> = of_a.iter().chain(&of_b).map(|delivery| 1 + delivery.notification.also.len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [10, 10, 10]);
+}
+
 pub async fn one_name_added_twice_at_once_is_one_monitor(f: Fixture) {
     for round in 0..ROUNDS {
         let name = format!("shop {round}");

@@ -132,6 +132,7 @@ macro_rules! conformance_tests {
                 a_completion_racing_the_end_of_its_session_is_stored_whole_or_not_at_all;
                 a_reader_who_sees_part_of_a_completion_finds_the_rest;
                 two_sessions_taking_at_once_never_get_the_same_delivery;
+                two_sessions_taking_at_once_never_share_a_group;
                 one_name_added_twice_at_once_is_one_monitor;
             }
             acknowledging {
@@ -155,6 +156,24 @@ macro_rules! conformance_tests {
                 the_first_receipt_of_an_incident_comes_with_its_later_notices;
                 a_dead_letter_is_sent_again_under_its_id_with_a_new_expiry;
                 only_a_dead_letter_is_sent_again;
+            }
+            groups {
+                the_first_of_a_group_takes_the_others_with_it_due_or_not;
+                only_what_is_of_one_group_goes_together;
+                a_message_has_its_limit_and_counts_as_one;
+                what_has_not_happened_yet_goes_with_nothing;
+                what_waits_behind_another_notice_goes_along_only_with_that;
+                what_was_folded_leaves_its_group;
+                what_is_brought_forward_leaves_its_group;
+                a_repeat_says_the_same_under_the_same_key_whoever_died;
+                all_that_was_told_was_heard_and_only_the_leader_has_the_receipt;
+                what_was_taken_with_others_is_never_folded;
+                an_end_of_which_nothing_was_heard_is_told_with_nothing;
+                an_end_that_tells_of_the_whole_outage_does_so_among_others_too;
+                a_group_dies_as_one_and_is_sent_again_as_one;
+                one_of_a_dead_group_is_sent_again_alone;
+                a_group_expires_as_one;
+                when_a_leader_is_deleted_the_next_leads;
             }
             timing {
                 what_waits_is_brought_forward_by_what_follows_it_sooner;
@@ -236,6 +255,7 @@ mod tests {
             include_str!("completions.rs"),
             include_str!("concurrency.rs"),
             include_str!("folding.rs"),
+            include_str!("groups.rs"),
             include_str!("history.rs"),
             include_str!("incidents.rs"),
             include_str!("keeping.rs"),

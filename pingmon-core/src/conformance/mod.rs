@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Laws that single calls can show lie by role: `catalog` and `edits`; `sessions`, `claims`, `completions` and `keeping`;
-//! `history`, `incidents`, `acknowledging`, `outbox`, `folding`, `timing`; `plugins`. `concurrency` has those that need two
-//! callers at once; `random` runs long random interleavings against a model.
+//! `history`, `incidents`, `acknowledging`, `outbox`, `folding`, `groups`, `timing`; `plugins`. `concurrency` has those that
+//! need two callers at once; `random` runs long random interleavings against a model.
 //! What an engine makes of a store isn't tested here.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests: a broken law is to fail loudly where it breaks")]
@@ -50,6 +50,8 @@ pub mod concurrency;
 pub mod edits;
 #[doc(hidden)]
 pub mod folding;
+#[doc(hidden)]
+pub mod groups;
 #[doc(hidden)]
 pub mod history;
 #[doc(hidden)]

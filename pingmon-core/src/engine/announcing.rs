@@ -94,7 +94,7 @@ pub(super) fn deliveries(
         notification.confirmed_by = health.witnesses.iter().map(|witness| witness.host.clone()).collect();
         notification.affected.clone_from(affected);
         if let Some(channel) = channels.get(&delivery.notification.channel) {
-            channel.timing.put_off(delivery);
+            channel.put_off(delivery);
         }
     }
     deliveries

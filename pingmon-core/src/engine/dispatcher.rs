@@ -185,10 +185,14 @@ impl Lane {
     async fn send(&self, delivery: &Delivery) -> Result<Option<Receipt>> {
         let Some(Channel { notifier, .. }) = self.channel() else { return Err(retryable("the channel was removed")) };
         let mut notification = delivery.notification.clone();
-        notification.links = (self.shared.linker)(&notification);
+        // A message about several incidents leads to none of them and answers none: what comes later about one is no word
+        // on the others.
+        let is_group = !notification.also.is_empty();
+        notification.receipt = notification.receipt.filter(|_| !is_group);
+        notification.links = if is_group { Vec::new() } else { (self.shared.linker)(&notification) };
         let sending = AssertUnwindSafe(async { notifier.deliver(&notification).await }).catch_unwind();
         match timeout(SEND_TIMEOUT, sending).await {
-            Ok(Ok(result)) => result,
+            Ok(Ok(result)) => result.map(|receipt| receipt.filter(|_| !is_group)),
             Ok(Err(panic)) => Err(retryable(&format!("the channel panicked: {}", panic_text(&*panic)))),
             Err(_) => Err(retryable(&format!("no answer within {SEND_TIMEOUT:?}"))),
         }

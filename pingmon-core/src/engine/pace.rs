@@ -114,7 +114,7 @@ mod tests {
     fn pace(rate: Option<(u32, u64)>, after: u32) -> Pace {
         let rate = rate.map(|(count, seconds)| Rate { count, per: Span(Duration::from_secs(seconds)) });
         let breaker = Breaker { after, retry_every: Span(8 * SECOND) };
-        Pace::new(ChannelPolicy { rate, breaker })
+        Pace::new(ChannelPolicy { rate, breaker, ..ChannelPolicy::default() })
     }
 
     #[tokio::test(start_paused = true)]

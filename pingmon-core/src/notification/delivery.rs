@@ -15,6 +15,9 @@ use crate::{
 /// How long a delivery is tried before it is given up, unless the engine says otherwise: a day.
 pub const DEFAULT_EXPIRY: Duration = Duration::from_secs(86_400);
 
+/// Longest name of a group of deliveries, in bytes.
+pub const MAX_GROUP_KEY: usize = 200;
+
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -90,10 +93,17 @@ pub struct Delivery {
     pub last_error: Option<String>,
     /// What the channel answered when it took it.
     pub receipt: Option<Receipt>,
+    /// With which others of its channel it may go as one message: those that say the same here, at most
+    /// [`MAX_GROUP_KEY`] bytes. None goes alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// In whose message it is told, once it has been taken with others: it shares what becomes of that delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<DeliveryId>,
 }
 
 impl Delivery {
-    /// A delivery as read from a store, without a receipt.
+    /// A delivery as read from a store, without a receipt and with no others.
     pub const fn new(
         notification: Notification,
         sequence: u32,
@@ -103,7 +113,8 @@ impl Delivery {
         attempts: u32,
         last_error: Option<String>,
     ) -> Self {
-        Self { notification, sequence, due_at, expires_at, state, attempts, last_error, receipt: None }
+        let (receipt, group, leader) = (None, None, None);
+        Self { notification, sequence, due_at, expires_at, state, attempts, last_error, receipt, group, leader }
     }
 
     /// Its id, which is its idempotency key.

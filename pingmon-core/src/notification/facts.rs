@@ -57,6 +57,7 @@ struct AlsoFacts<'a> {
     at: Timestamp,
     monitor: MonitorFacts<'a>,
     incident: IncidentFacts<'a>,
+    opening: Option<&'a str>,
 }
 
 impl<'a> Facts<'a> {
@@ -67,6 +68,7 @@ impl<'a> Facts<'a> {
             at: companion.at,
             monitor: MonitorFacts::of(&companion.monitor),
             incident: IncidentFacts::of(&companion.incident),
+            opening: companion.opening.as_deref(),
         });
         Self {
             id: notice.id,

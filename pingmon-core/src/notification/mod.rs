@@ -5,18 +5,22 @@ mod audience;
 mod delivery;
 mod escalation;
 mod facts;
+mod grouping;
+mod summary;
 mod timing;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::escalation::validate as validate_escalation;
 pub use self::{
     audience::Audience,
-    delivery::{DEFAULT_EXPIRY, Delivery, DeliveryState, Fold, announce, announce_end},
+    delivery::{DEFAULT_EXPIRY, Delivery, DeliveryState, Fold, MAX_GROUP_KEY, announce, announce_end},
     escalation::{MAX_STEPS, Step},
     facts::Facts,
+    grouping::{Digest, Grouping, group},
+    summary::{Part, Summary},
     timing::{MAX_QUIET, Timing},
 };
 use crate::{
@@ -79,7 +83,7 @@ pub struct Notification {
     /// What depends on its monitor, when it opens.
     #[serde(default, skip_serializing_if = "Affected::is_empty")]
     pub affected: Affected,
-    /// What else is announced with it.
+    /// What else is announced with it, in its order; stored nowhere, but worked out whenever it is taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<Companion>,
     /// Where more is to be seen and done: the monitor's page, acknowledging.
@@ -128,13 +132,16 @@ pub struct Companion {
     pub at: Timestamp,
     /// The incident after the event.
     pub incident: Incident,
+    /// As [`Notification::opening`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<String>,
 }
 
 impl Companion {
     /// What a notice tells, as part of another.
     pub fn of(notice: &Notification) -> Self {
-        let Notification { monitor, event, at, incident, .. } = notice;
-        Self { monitor: monitor.clone(), event: *event, at: *at, incident: incident.clone() }
+        let Notification { monitor, event, at, incident, opening, .. } = notice.clone();
+        Self { monitor, event, at, incident, opening }
     }
 }
 
@@ -180,6 +187,9 @@ impl Receipt {
 impl Notification {
     /// One line for people: `shop api is down: status: expected 2xx, got 500`.
     pub fn headline(&self) -> String {
+        if let Some(summary) = self.summary() {
+            return summary.line();
+        }
         let name = &self.monitor.name;
         let level = self.incident.level;
         let message = &self.incident.message;
@@ -200,7 +210,6 @@ impl Notification {
 
     /// How long the failure has lasted up to this event, to the second.
     pub fn lasted(&self) -> Span {
-        let lasted = self.at.since(self.incident.failing_since);
-        Span(Duration::from_secs(lasted.as_secs()))
+        self.own().lasted()
     }
 }

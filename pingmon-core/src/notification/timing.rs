@@ -2,7 +2,10 @@
 //! made when a delivery is written, so that its due time says when it goes out. What is told is decided before; how fast
 //! a channel's lane goes is the dispatcher's business.
 
-use super::Delivery;
+use super::{
+    Delivery,
+    grouping::{QUIET, wait},
+};
 use crate::{
     error::{Error, Result},
     outcome::Status,
@@ -71,8 +74,11 @@ impl Timing {
             return;
         }
         let due_at = self.end_of_quiet(delivery.due_at);
-        delivery.expires_at = delivery.expires_at + due_at.since(delivery.due_at);
-        delivery.due_at = due_at;
+        if due_at > delivery.due_at {
+            wait(delivery, due_at);
+            // Not with those that pass: they would take it along.
+            delivery.group = delivery.group.take().map(|group| format!("{QUIET}{group}"));
+        }
     }
 
     /// The first instant from `at` on that isn't in quiet hours; those that touch are one.

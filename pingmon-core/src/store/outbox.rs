@@ -14,7 +14,12 @@
 //! its channel about its monitor waits for it. So that nothing urgent does, what waits is **brought forward**: when a delivery
 //! is written, those before it (of its channel and monitor, whatever their incident) that were never attempted are due no
 //! later than it is. Those that were attempted keep the time that their channel may have asked for. A reminder brings
-//! nothing forward: it is no more urgent than what it reminds of.
+//! nothing forward: it is no more urgent than what it reminds of. What is brought forward leaves its group, of which the others
+//! may wait.
+//!
+//! Deliveries of a [group](Delivery::group) go as one message. When the first of them is taken, it **leads**: those that
+//! can go with it are tied to it for good, and from then on share all that becomes of it: attempts, retry, the end. What was
+//! attempted joins no group any more. So a repeat says the same under the same key, whoever died meanwhile.
 
 use std::time::Duration;
 
@@ -28,6 +33,9 @@ use crate::{
     notification::{Delivery, DeliveryState, Receipt},
     time::Timestamp,
 };
+
+/// Most deliveries that go as one message.
+pub const MAX_GROUP: usize = 100;
 
 /// How an attempt ended. Exhaustive: a store must know what each end means.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +113,13 @@ pub trait Outbox: Send + Sync {
     /// order (`notification.at`, `sequence`), and counts the attempt. A delivery waits while an earlier one of the same
     /// channel and monitor is pending, taken or not: a "resolved" never overtakes its "opened".
     ///
+    /// The first of a group that is taken, when it never was before, takes the group with it: up to [`MAX_GROUP`] in all,
+    /// in the order of all, of those that come later, were never attempted and have happened (`notification.at`), due or
+    /// not. One stays behind when another of its monitor is pending before it and doesn't go along. They are tied to it by
+    /// their [`leader`](Delivery::leader): they are never taken by themselves; whoever takes their leader finds them in its
+    /// [`also`](crate::notification::Notification::also), and they stand as it stands, their attempts counted with it.
+    /// Deleting a leader's monitor has the next of them lead the others.
+    ///
     /// Their notifications bear the earliest receipt of their incident and channel; and where the notice that the incident
     /// had opened was folded into the one that it is resolved, [`opening`](crate::notification::Notification::opening).
     ///
@@ -119,21 +134,23 @@ pub trait Outbox: Send + Sync {
     /// Store errors.
     async fn put_back(&self, session: SessionId, channel: &str) -> Result<()>;
 
-    /// Records how attempts ended, in one transaction, with the receipts of those that were sent. A settlement whose delivery the session hasn't taken, or has
-    /// taken again since, changes nothing. Retry and dead free the delivery; `last_error` keeps the error.
+    /// Records how attempts ended, in one transaction, with the receipts of those that were sent. A
+    /// settlement whose delivery the session hasn't taken, or has taken again since, changes nothing. Retry and dead free
+    /// the delivery; `last_error` keeps the error. What is told with a delivery ends with it, but has no receipt.
     ///
     /// # Errors
     /// `SessionEnded`; store errors.
     async fn settle(&self, session: SessionId, batch: &[Settlement]) -> Result<()>;
 
     /// Turns up to `limit` pending deliveries that expired, and that no living session has taken, into dead letters;
-    /// answers how many. Their error says that they expired.
+    /// answers how many. Their error says that they expired. What is told with them expires with them, uncounted.
     ///
     /// # Errors
     /// Store errors.
     async fn expire(&self, limit: usize) -> Result<u64>;
 
-    /// Makes a dead letter pending again: the same id, due now, for `expiry` from now. Its attempts stay counted.
+    /// Makes a dead letter pending again: the same id, due now, for `expiry` from now. Its attempts stay counted. With a
+    /// leader come those that are told with it; one of these by itself leaves it, and goes alone.
     ///
     /// # Errors
     /// `NotFound` when there is no dead letter of that id; store errors.

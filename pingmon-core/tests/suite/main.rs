@@ -9,6 +9,7 @@
 mod engine;
 mod faults;
 mod faulty;
+mod grouping;
 mod holding;
 mod keeping;
 mod notices;

@@ -125,6 +125,8 @@ pub(crate) const TABLES: [Table; 9] = [
             number("attempts"),
             text("last_error"),
             text("receipt"),
+            text("group_key"),
+            id("leader"),
             json("notification"),
         ],
         key: 1,

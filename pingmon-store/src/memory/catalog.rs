@@ -64,6 +64,7 @@ impl Catalog for MemoryStore {
             if gone.monitor.state != State::Retired {
                 tables.names.remove(&gone.monitor.definition.name);
             }
+            tables.hand_on(id);
             tables.forget_deliveries(|delivery| delivery.notification.monitor.id == id, usize::MAX);
             Ok(())
         })

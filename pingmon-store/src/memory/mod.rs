@@ -6,6 +6,7 @@
 
 mod catalog;
 mod claims;
+mod groups;
 mod history;
 mod incidents;
 mod outbox;
@@ -85,6 +86,8 @@ struct Tables {
     queues: BTreeMap<String, Queue>,
     /// All deliveries of each incident and channel.
     threads: BTreeMap<Thread, Queue>,
+    /// What goes with each leader, in order.
+    members: BTreeMap<DeliveryId, Vec<DeliveryId>>,
     plugins: BTreeMap<String, Shelved>,
 }
 

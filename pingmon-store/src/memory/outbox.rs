@@ -7,7 +7,7 @@ use pingmon_core::{
     error::{Error, Result},
     id::{DeliveryId, IncidentId, SessionId},
     incident::Event,
-    notification::{Delivery, DeliveryState, Fold, Notification},
+    notification::{Companion, Delivery, DeliveryState, Fold, Notification},
     store::outbox::{DeliveryFilter, Outbox, Settled, Settlement},
     time::Timestamp,
 };
@@ -22,8 +22,8 @@ type Place = (Timestamp, u32, DeliveryId);
 
 /// A delivery and who is sending it.
 pub(super) struct Row {
-    delivery: Delivery,
-    taken_by: Option<SessionId>,
+    pub(super) delivery: Delivery,
+    pub(super) taken_by: Option<SessionId>,
 }
 
 #[async_trait]
@@ -31,12 +31,20 @@ impl Outbox for MemoryStore {
     async fn take(&self, session: SessionId, channel: &str, limit: usize) -> Result<Vec<Delivery>> {
         self.transact(|tables, now| {
             tables.check_alive(session)?;
+            let mut taken = Vec::new();
             loop {
-                let ready = tables.ready(channel, now, limit);
-                let (unheard, ready): (Vec<_>, Vec<_>) = ready.into_iter().partition(|id| tables.is_unheard(*id));
-                unheard.iter().for_each(|id| tables.fold(*id, Fold::Unheard));
-                if unheard.is_empty() || !ready.is_empty() {
-                    return Ok(ready.into_iter().filter_map(|id| tables.take(session, id)).collect());
+                let ready = tables.ready(channel, now, limit - taken.len());
+                if tables.fold_unheard(&ready) {
+                    continue;
+                }
+                let (looked_at, before) = (ready.len(), taken.len());
+                for id in ready {
+                    taken.extend(tables.take(session, id, now));
+                }
+                // What went with others left room for more.
+                if taken.len() - before == looked_at || taken.len() == limit {
+                    taken.sort_by_key(place);
+                    return Ok(taken);
                 }
             }
         })
@@ -57,7 +65,8 @@ impl Outbox for MemoryStore {
 
     async fn expire(&self, limit: usize) -> Result<u64> {
         Ok(self.transact(|tables, now| {
-            let over = |row: &&Row| row.taken_by.is_none() && row.delivery.expires_at <= now;
+            let is_free = |row: &Row| row.taken_by.is_none() && row.delivery.leader.is_none();
+            let over = |row: &&Row| is_free(row) && row.delivery.expires_at <= now;
             let over: Vec<_> = tables.pending().filter(over).map(|row| row.delivery.id()).take(limit).collect();
             for id in &over {
                 tables.settle_row(*id, Settled::Dead { error: "expired before the channel took it".to_owned() });
@@ -73,8 +82,11 @@ impl Outbox for MemoryStore {
             row.delivery.state = DeliveryState::Pending;
             row.delivery.due_at = now;
             row.delivery.expires_at = now + expiry;
-            let queue = tables.queues.entry(row.delivery.notification.channel.clone()).or_default();
-            queue.insert(place(&row.delivery));
+            if let Some(leader) = row.delivery.leader.take() {
+                tables.leave(id, leader);
+            }
+            tables.queue(id);
+            tables.follow(id);
             Ok(())
         })
     }
@@ -89,7 +101,7 @@ impl Outbox for MemoryStore {
     }
 }
 
-fn place(delivery: &Delivery) -> Place {
+pub(super) fn place(delivery: &Delivery) -> Place {
     (delivery.notification.at, delivery.sequence, delivery.id())
 }
 
@@ -117,10 +129,10 @@ impl Tables {
             }
             self.fold_before(&delivery);
             self.bring_forward(&delivery);
-            let queue = self.queues.entry(delivery.notification.channel.clone()).or_default();
-            queue.insert(place(&delivery));
+            let id = delivery.id();
             self.threads.entry(thread(&delivery)).or_default().insert(place(&delivery));
-            self.deliveries.insert(delivery.id(), Row { delivery, taken_by: None });
+            self.deliveries.insert(id, Row { delivery, taken_by: None });
+            self.queue(id);
         }
     }
 
@@ -156,8 +168,9 @@ impl Tables {
         let earlier = self.queues.get(channel).into_iter().flatten().take_while(|earlier| **earlier < place(later));
         for (_, _, id) in earlier {
             let Some(Row { delivery, .. }) = self.deliveries.get_mut(id) else { continue };
-            if delivery.notification.monitor.id == monitor.id && delivery.attempts == 0 {
-                delivery.due_at = delivery.due_at.min(later.due_at);
+            let holds_up = delivery.notification.monitor.id == monitor.id && delivery.due_at > later.due_at;
+            if holds_up && delivery.attempts == 0 {
+                (delivery.due_at, delivery.group) = (later.due_at, None);
             }
         }
     }
@@ -185,7 +198,7 @@ impl Tables {
         cancelled.iter().for_each(|id| self.fold(*id, why));
     }
 
-    fn fold(&mut self, id: DeliveryId, why: Fold) {
+    pub(super) fn fold(&mut self, id: DeliveryId, why: Fold) {
         self.dequeue(id);
         let Some(Row { delivery, .. }) = self.deliveries.get_mut(&id) else { return };
         delivery.state = DeliveryState::Folded;
@@ -196,6 +209,14 @@ impl Tables {
     fn thread(&self, delivery: &Delivery) -> impl Iterator<Item = &Row> + use<'_> {
         let places = self.threads.get(&thread(delivery)).into_iter().flatten();
         places.filter_map(|(_, _, id)| self.deliveries.get(id))
+    }
+
+    /// Folds those that tell of the end of an incident of which their channel has heard nothing; says whether there were
+    /// any.
+    pub(super) fn fold_unheard(&mut self, ids: &[DeliveryId]) -> bool {
+        let unheard: Vec<_> = ids.iter().copied().filter(|id| self.is_unheard(*id)).collect();
+        unheard.iter().for_each(|id| self.fold(*id, Fold::Unheard));
+        !unheard.is_empty()
     }
 
     /// Whether a delivery tells that an incident is resolved of which its channel has heard nothing.
@@ -212,6 +233,7 @@ impl Tables {
         let going: Vec<_> = going.map(Delivery::id).take(limit).collect();
         for id in &going {
             self.dequeue(*id);
+            self.members.remove(id);
             if let Some(Row { delivery, .. }) = self.deliveries.remove(id)
                 && let Some(places) = self.threads.get_mut(&thread(&delivery))
             {
@@ -244,22 +266,36 @@ impl Tables {
         let queue = self.queues.get(channel).into_iter().flatten();
         let rows = queue.filter_map(|(_, _, id)| self.deliveries.get(id));
         let first = rows.filter(|row| seen.insert(row.delivery.notification.monitor.id));
-        let ready = first.filter(|row| row.taken_by.is_none() && row.delivery.due_at <= now);
+        let is_free = |row: &&Row| row.taken_by.is_none() && row.delivery.leader.is_none();
+        let ready = first.filter(|row| is_free(row) && row.delivery.due_at <= now);
         ready.map(|row| row.delivery.id()).take(limit).collect()
     }
 
-    fn take(&mut self, session: SessionId, id: DeliveryId) -> Option<Delivery> {
-        let row = self.deliveries.get_mut(&id)?;
+    /// Takes a delivery, and with it those of its group; none when it has gone with another meanwhile.
+    fn take(&mut self, session: SessionId, id: DeliveryId, now: Timestamp) -> Option<Delivery> {
+        let row = self.deliveries.get_mut(&id).filter(|row| row.delivery.leader.is_none())?;
         row.taken_by = Some(session);
         row.delivery.attempts += 1;
         let mut taken = row.delivery.clone();
-        taken.notification.receipt = self.thread(&taken).find_map(|row| row.delivery.receipt.clone());
-        if taken.notification.event == Event::Resolved {
-            let opened =
-                self.thread(&taken).find(|row| is_told(row) && row.delivery.notification.event == Event::Opened);
-            taken.notification.opening = opened.map(|row| row.delivery.notification.incident.message.clone());
+        if taken.attempts == 1 {
+            self.gather(&taken, now);
         }
+        self.follow(id);
+        taken.notification = self.said(&taken);
+        taken.notification.receipt = self.thread(&taken).find_map(|row| row.delivery.receipt.clone());
+        taken.notification.also = self.led_by(id).map(|member| Companion::of(&self.said(member))).collect();
         Some(taken)
+    }
+
+    /// What a delivery says: the whole outage, if it is to tell of that.
+    fn said(&self, delivery: &Delivery) -> Notification {
+        let mut notification = delivery.notification.clone();
+        if notification.event == Event::Resolved {
+            let opened =
+                self.thread(delivery).find(|row| is_told(row) && row.delivery.notification.event == Event::Opened);
+            notification.opening = opened.map(|row| row.delivery.notification.incident.message.clone());
+        }
+        notification
     }
 
     fn settle(&mut self, session: SessionId, settlement: &Settlement) {
@@ -289,10 +325,18 @@ impl Tables {
                 delivery.last_error = Some(error);
             }
         }
+        self.follow(id);
+    }
+
+    /// Puts a delivery into its channel's queue.
+    pub(super) fn queue(&mut self, id: DeliveryId) {
+        let Some(row) = self.deliveries.get(&id) else { return };
+        let queue = self.queues.entry(row.delivery.notification.channel.clone()).or_default();
+        queue.insert(place(&row.delivery));
     }
 
     /// Takes a delivery out of its channel's queue.
-    fn dequeue(&mut self, id: DeliveryId) {
+    pub(super) fn dequeue(&mut self, id: DeliveryId) {
         let Some(row) = self.deliveries.get(&id) else { return };
         let channel = &row.delivery.notification.channel;
         let Some(queue) = self.queues.get_mut(channel) else { return };

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{
     PgStore,
     definitions::{NewDefinition, Plan},
-    history, incidents, intake, kept,
+    groups, history, incidents, intake, kept,
     outbox::{self, DeliveryRow},
     rows::{MonitorRow, health_to, limit as row_limit, uuids},
     sessions,
@@ -187,10 +187,11 @@ const DEPENDENTS: &str = "WITH RECURSIVE below (name) AS (
 const LIST: &str = select!("WHERE m.name > $1 AND m.state <> 'retired' ORDER BY m.name LIMIT $2");
 // Its past goes first, its schedule row with it: nobody writes of it while that is locked. Of results there may be too
 // many for one transaction: they can't be read from now on, and `retention` removes them.
-const DELETE: [&str; 5] = [
+const DELETE: [&str; 6] = [
     "INSERT INTO {schema}.deleted (monitor) VALUES ($1)",
     "DELETE FROM {schema}.gaps WHERE monitor = $1",
     "DELETE FROM {schema}.incidents WHERE monitor = $1",
+    groups::HAND_ON,
     "DELETE FROM {schema}.deliveries WHERE monitor = $1",
     "DELETE FROM {schema}.monitors WHERE id = $1",
 ];

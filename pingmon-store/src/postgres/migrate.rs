@@ -26,7 +26,7 @@ struct Migration {
 }
 
 /// All migrations by version.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         version: 1,
         name: "initial",
@@ -45,6 +45,7 @@ const MIGRATIONS: [Migration; 4] = [
         oldest: 1,
         sql: include_str!("../../migrations/postgres/0003_dependencies.sql"),
     },
+    Migration { version: 4, name: "groups", oldest: 1, sql: include_str!("../../migrations/postgres/0004_groups.sql") },
     Migration {
         version: 6,
         name: "plugins",

@@ -22,6 +22,7 @@ mod copy;
 #[cfg(feature = "copy")]
 pub(crate) mod copying;
 mod definitions;
+mod groups;
 mod history;
 mod incidents;
 mod intake;

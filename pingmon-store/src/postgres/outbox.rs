@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::{
     PgStore,
     batch::{column, waves},
+    groups,
     rows::limit as row_limit,
     sessions,
     transactions::Transaction,
@@ -66,8 +67,9 @@ impl Outbox for PgStore {
         let expired = self.write("expire deliveries", move |mut tx| {
             Box::pin(async move {
                 sessions::end_expired(&mut tx).await?;
-                let expire = tx.query(EXPIRE).bind(row_limit(limit));
-                Ok(expire.execute(tx.conn()).await?.rows_affected())
+                let expired = tx.rows(EXPIRE).bind(row_limit(limit)).fetch_all(tx.conn()).await?;
+                groups::follow(&mut tx, &expired).await?;
+                Ok(expired.len() as u64)
             })
         });
         expired.await
@@ -77,9 +79,10 @@ impl Outbox for PgStore {
         let resent = self.write("resend a dead letter", move |mut tx| {
             Box::pin(async move {
                 let now = sessions::now(&mut tx).await?;
-                let resend = tx.query(RESEND).bind(*id.as_uuid()).bind(now.to_datetime());
-                let resend = resend.bind((now + expiry).to_datetime());
-                Ok(resend.execute(tx.conn()).await?.rows_affected())
+                let resend = tx.rows(RESEND).bind(*id.as_uuid()).bind(now.to_datetime());
+                let resent = resend.bind((now + expiry).to_datetime()).fetch_all(tx.conn()).await?;
+                groups::follow(&mut tx, &resent).await?;
+                Ok(resent.len())
             })
         });
         if resent.await? == 0 { Err(Error::not_found(format!("dead letter {id}"))) } else { Ok(()) }
@@ -91,9 +94,9 @@ impl Outbox for PgStore {
 }
 
 const ENQUEUE: &str = "INSERT INTO {schema}.deliveries
-    (id, monitor, channel, at, sequence, due_at, expires_at, state, attempts, last_error, notification)
+    (id, monitor, channel, at, sequence, due_at, expires_at, state, attempts, last_error, group_key, notification)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::bigint[], $6::timestamptz[],
-        $7::timestamptz[], $8::text[], $9::bigint[], $10::text[], $11::text[]::json[])
+        $7::timestamptz[], $8::text[], $9::bigint[], $10::text[], $11::text[], $12::text[]::json[])
     ON CONFLICT DO NOTHING";
 
 // What the notices make needless of those before them, of their incident and on their channel. The state is asked in a way
@@ -109,7 +112,7 @@ const FOLD: &str = "UPDATE {schema}.deliveries d
 
 // What would hold up the notices goes out no later than they do. OFFSET 0 has the subquery done for each notice, along the
 // key of what waits for its channel and monitor: as a join, it might go through all that wait.
-const BRING_FORWARD: &str = "UPDATE {schema}.deliveries d SET due_at = sooner.due_at
+const BRING_FORWARD: &str = "UPDATE {schema}.deliveries d SET due_at = sooner.due_at, group_key = NULL
     FROM (SELECT earlier.id, min(later.due_at) AS due_at
         FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::bigint[], $5::uuid[], $6::timestamptz[])
             AS later (monitor, channel, at, sequence, id, due_at)
@@ -132,6 +135,7 @@ pub(super) async fn enqueue(tx: &mut Transaction<'_>, deliveries: &[&DeliveryRow
     let query = query.bind(column(deliveries, |row| row.expires_at)).bind(column(deliveries, |row| row.state));
     let query = query.bind(column(deliveries, |row| row.attempts));
     let query = query.bind(column(deliveries, |row| row.last_error.as_deref()));
+    let query = query.bind(column(deliveries, |row| row.group.as_deref()));
     query.bind(column(deliveries, |row| row.notification.as_str())).execute(tx.conn()).await?;
     let later: Vec<_> = deliveries.iter().filter(|row| row.event != Event::Opened).collect();
     if !later.is_empty() {
@@ -183,29 +187,37 @@ pub(super) async fn cancel(
 
 // What has an earlier one of its channel and monitor waits for it. As a subquery that answers one row, which the planner
 // makes no join of: goes along the key from the earliest on and ends with the last that is taken, however many wait.
-// Whoever is told that an incident is resolved has heard of it; else that is folded. Receipts and openings are looked for by
-// their incident, each in a subquery that answers one row, for the same reason.
+// Whoever is told that an incident is resolved has heard of it; else that is folded, and nothing is taken yet: what waited
+// behind it may come first. Of a group the first is taken; only who has the channel's lock takes any, or two would share one
+// group. The lock is asked for when the first such row is met: a channel without groups doesn't know it. Receipts and
+// openings are looked for by their incident, each in a subquery that answers one row, for the same reason as above.
 const TAKE: &str = "WITH ready AS MATERIALIZED (
-        SELECT id, incident, event, attempts FROM {schema}.deliveries d
-        WHERE channel = $2 AND state = 'pending' AND taken_by IS NULL AND due_at <= $3 AND id = (
+        SELECT id, incident, event, attempts, group_key, at, sequence FROM {schema}.deliveries d
+        WHERE channel = $2 AND state = 'pending' AND taken_by IS NULL AND leader IS NULL AND due_at <= $3 AND id = (
             SELECT first.id FROM {schema}.deliveries first
             WHERE first.channel = d.channel AND first.monitor = d.monitor AND first.state = 'pending'
             ORDER BY first.at, first.sequence, first.id LIMIT 1)
+            AND (group_key IS NULL OR attempts > 0
+                OR (SELECT pg_try_advisory_xact_lock(hashtextextended('{schema}.deliveries ' || $2, 0))))
         ORDER BY at, sequence, id LIMIT $4 FOR UPDATE SKIP LOCKED),
     ruled AS MATERIALIZED (
-        SELECT id, event = 'resolved' AND attempts = 0 AND (
+        SELECT ready.*, event = 'resolved' AND attempts = 0 AND (
             SELECT told.id FROM {schema}.deliveries told
             WHERE told.incident = ready.incident AND told.channel = $2
                 AND (told.state = 'sent' OR (told.state = 'folded' AND told.last_error = $5))
             LIMIT 1) IS NULL AS unheard
         FROM ready),
+    chosen AS MATERIALIZED (
+        SELECT id, unheard, unheard OR (NOT bool_or(unheard) OVER () AND (group_key IS NULL OR attempts > 0
+            OR row_number() OVER (PARTITION BY group_key, attempts > 0 ORDER BY at, sequence, id) = 1)) AS is_next
+        FROM ruled),
     taken AS (
         UPDATE {schema}.deliveries d SET
             taken_by = CASE WHEN unheard THEN NULL ELSE $1 END, attempts = d.attempts + CASE WHEN unheard THEN 0 ELSE 1 END,
             state = CASE WHEN unheard THEN 'folded' ELSE d.state END,
             last_error = CASE WHEN unheard THEN $6 ELSE d.last_error END
-        FROM ruled WHERE d.id = ruled.id AND d.taken_by IS NULL RETURNING d.*)
-    SELECT sequence, due_at, expires_at, state, attempts, last_error, receipt, notification::text,
+        FROM chosen WHERE is_next AND d.id = chosen.id AND d.taken_by IS NULL RETURNING d.*)
+    SELECT sequence, due_at, expires_at, state, attempts, last_error, receipt, group_key, leader, notification::text,
         (SELECT told.receipt FROM {schema}.deliveries told
             WHERE told.incident = taken.incident AND told.channel = $2 AND told.receipt IS NOT NULL
             ORDER BY told.at, told.sequence, told.id LIMIT 1) AS first_receipt,
@@ -214,6 +226,7 @@ const TAKE: &str = "WITH ready AS MATERIALIZED (
                 AND told.last_error = $5 AND told.event = 'opened' AND taken.event = 'resolved' LIMIT 1) AS opening
     FROM taken ORDER BY at, sequence, id";
 
+/// Takes what is ready, until there is no more: where some were folded, or went with others, there may be.
 async fn take(
     tx: &mut Transaction<'_>,
     session: SessionId,
@@ -221,18 +234,27 @@ async fn take(
     now: Timestamp,
     limit: usize,
 ) -> error::Result<Vec<Delivery>> {
+    let mut taken = Vec::new();
     loop {
         let query = tx.rows::<TakenDelivery>(TAKE).bind(*session.as_uuid()).bind(channel);
-        let query = query.bind(now.to_datetime()).bind(row_limit(limit));
+        let query = query.bind(now.to_datetime()).bind(row_limit(limit - taken.len()));
         let query = query.bind(Fold::Resolved.reason()).bind(Fold::Unheard.reason());
         let ruled = query.fetch_all(tx.conn()).await?;
-        let is_done = ruled.is_empty();
-        let taken = ruled.into_iter().filter(|row| row.stored.state != DeliveryState::Folded.as_str());
-        let taken = taken.map(TakenDelivery::into_delivery).collect::<error::Result<Vec<_>>>()?;
-        if is_done || !taken.is_empty() {
-            return Ok(taken);
+        let (folded, leading) = (ruled.iter().any(TakenDelivery::is_folded), ruled.iter().any(TakenDelivery::leads));
+        let before = taken.len();
+        for row in ruled.into_iter().filter(|row| !row.is_folded()) {
+            taken.push(row.into_delivery()?);
+        }
+        if leading {
+            groups::gather(tx, &taken[before..], now).await?;
+        }
+        if (!folded && !leading) || taken.len() == limit {
+            break;
         }
     }
+    groups::add_company(tx, &mut taken).await?;
+    taken.sort_by_key(|delivery| (delivery.notification.at, delivery.sequence, delivery.id()));
+    Ok(taken)
 }
 
 const PUT_BACK: &str = "UPDATE {schema}.deliveries SET taken_by = NULL
@@ -243,18 +265,21 @@ const SETTLE: &str = "UPDATE {schema}.deliveries d
         last_error = coalesce(settled.error, d.last_error), receipt = settled.receipt
     FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[], $7::text[])
         AS settled (id, attempt, state, due_at, error, receipt)
-    WHERE d.id = settled.id AND coalesce(d.taken_by = $1, false) AND d.attempts = settled.attempt";
+    WHERE d.id = settled.id AND coalesce(d.taken_by = $1, false) AND d.attempts = settled.attempt
+    RETURNING d.id, d.group_key IS NOT NULL";
 
 async fn settle(tx: &mut Transaction<'_>, session: SessionId, batch: &[Settlement]) -> error::Result<()> {
     for batch in waves(batch, |settlement| settlement.delivery) {
         let ends = column(&batch, |settlement| end(&settlement.settled));
-        let query = tx.query(SETTLE).bind(*session.as_uuid());
+        let query = tx.rows(SETTLE).bind(*session.as_uuid());
         let query = query.bind(column(&batch, |settlement| *settlement.delivery.as_uuid()));
         let query = query.bind(column(&batch, |settlement| i64::from(settlement.attempt)));
         let query = query.bind(column(&ends, |(state, ..)| state.as_str()));
         let query = query.bind(column(&ends, |(_, due_at, _)| *due_at));
         let query = query.bind(column(&ends, |(.., error)| error.as_deref()));
-        query.bind(column(&batch, |settlement| receipt_of(&settlement.settled))).execute(tx.conn()).await?;
+        let query = query.bind(column(&batch, |settlement| receipt_of(&settlement.settled)));
+        let settled = query.fetch_all(tx.conn()).await?;
+        groups::follow(tx, &settled).await?;
     }
     Ok(())
 }
@@ -282,16 +307,18 @@ fn without_nul(text: &str) -> String {
 
 const EXPIRE: &str = "UPDATE {schema}.deliveries SET state = 'dead', last_error = 'expired before the channel took it'
     WHERE id = ANY(ARRAY(SELECT id FROM {schema}.deliveries
-        WHERE state = 'pending' AND taken_by IS NULL AND expires_at <= {schema}.clock()
-        LIMIT $1 FOR UPDATE SKIP LOCKED))";
+        WHERE state = 'pending' AND taken_by IS NULL AND leader IS NULL AND expires_at <= {schema}.clock()
+        LIMIT $1 FOR UPDATE SKIP LOCKED))
+    RETURNING id, group_key IS NOT NULL";
 
-const RESEND: &str = "UPDATE {schema}.deliveries SET state = 'pending', due_at = $2, expires_at = $3
-    WHERE id = $1 AND state = 'dead'";
+const RESEND: &str = "UPDATE {schema}.deliveries SET state = 'pending', due_at = $2, expires_at = $3, leader = NULL
+    WHERE id = $1 AND state = 'dead' RETURNING id, group_key IS NOT NULL";
 
 macro_rules! latest {
     ($where:literal) => {
         concat!(
-            "SELECT sequence, due_at, expires_at, state, attempts, last_error, receipt, notification::text
+            "SELECT sequence, due_at, expires_at, state, attempts, last_error, receipt, group_key, leader,
+                notification::text
             FROM {schema}.deliveries WHERE ",
             $where,
             "($1::text IS NULL OR state = $1) ORDER BY at DESC, sequence DESC, id DESC LIMIT $2"
@@ -325,6 +352,7 @@ pub(super) struct DeliveryRow {
     state: &'static str,
     attempts: i64,
     last_error: Option<String>,
+    group: Option<String>,
     notification: String,
 }
 
@@ -344,6 +372,7 @@ impl DeliveryRow {
             state: delivery.state.as_str(),
             attempts: i64::from(delivery.attempts),
             last_error: delivery.last_error.as_deref().map(without_nul),
+            group: delivery.group.as_deref().map(without_nul),
             notification: to_json("notification", notification)?,
         })
     }
@@ -359,6 +388,8 @@ struct StoredDelivery {
     attempts: i64,
     last_error: Option<String>,
     receipt: Option<String>,
+    group_key: Option<String>,
+    leader: Option<Uuid>,
     notification: String,
 }
 
@@ -374,6 +405,8 @@ impl StoredDelivery {
             self.last_error,
         );
         delivery.receipt = receipt(self.receipt);
+        delivery.group = self.group_key;
+        delivery.leader = self.leader.map(DeliveryId::from_uuid);
         Ok(delivery)
     }
 }
@@ -388,6 +421,15 @@ struct TakenDelivery {
 }
 
 impl TakenDelivery {
+    fn is_folded(&self) -> bool {
+        self.stored.state == DeliveryState::Folded.as_str()
+    }
+
+    /// Whether it is the first of a group that is taken for the first time.
+    fn leads(&self) -> bool {
+        self.stored.group_key.is_some() && self.stored.attempts == 1
+    }
+
     fn into_delivery(self) -> error::Result<Delivery> {
         let mut delivery = self.stored.into_delivery()?;
         delivery.notification.receipt = receipt(self.first_receipt);

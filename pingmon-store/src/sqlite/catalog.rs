@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{
     SqliteStore,
     definitions::{self, NewDefinition},
-    history, incidents, kept,
+    groups, history, incidents, kept,
     outbox::{self, DeliveryRow},
     rows::{MonitorRow, health_to, limit as row_limit},
 };
@@ -73,7 +73,10 @@ impl Catalog for SqliteStore {
 
     async fn delete(&self, id: MonitorId) -> Result<()> {
         let delete = self.write("delete a monitor", move |conn, _| {
-            Box::pin(async move { Ok(sqlx::query(DELETE).bind(*id.as_uuid()).execute(conn).await?.rows_affected()) })
+            Box::pin(async move {
+                groups::hand_on(conn, *id.as_uuid()).await?;
+                Ok(sqlx::query(DELETE).bind(*id.as_uuid()).execute(conn).await?.rows_affected())
+            })
         });
         if delete.await? == 0 { Err(unknown(id)) } else { Ok(()) }
     }

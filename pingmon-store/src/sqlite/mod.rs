@@ -18,6 +18,7 @@ pub(crate) mod copying;
 mod definitions;
 #[cfg(test)]
 mod full_disk;
+mod groups;
 mod history;
 mod incidents;
 mod kept;

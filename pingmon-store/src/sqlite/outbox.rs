@@ -7,14 +7,14 @@ use pingmon_core::{
     error::{Error, Result},
     id::{DeliveryId, IncidentId, SessionId},
     incident::Event,
-    notification::{Delivery, DeliveryState, Fold, Receipt},
+    notification::{Delivery, DeliveryState, Fold, Notification, Receipt},
     store::outbox::{DeliveryFilter, Outbox, Settled, Settlement},
     time::Timestamp,
 };
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::{SqliteStore, rows::limit as row_limit, sessions};
+use super::{SqliteStore, groups, rows::limit as row_limit, sessions};
 use crate::{
     codec::{from_json, instant, receipt, to_json, word},
     error,
@@ -61,8 +61,10 @@ impl Outbox for SqliteStore {
     async fn expire(&self, limit: usize) -> Result<u64> {
         let expired = self.write("expire deliveries", move |conn, now| {
             Box::pin(async move {
-                let expire = sqlx::query(EXPIRE).bind(now.as_micros()).bind(row_limit(limit));
-                Ok(expire.execute(conn).await?.rows_affected())
+                let expire = sqlx::query_scalar::<_, Uuid>(EXPIRE).bind(now.as_micros()).bind(row_limit(limit));
+                let expired = expire.fetch_all(&mut *conn).await?;
+                groups::follow_all(conn, &expired).await?;
+                Ok(expired.len() as u64)
             })
         });
         expired.await
@@ -71,8 +73,10 @@ impl Outbox for SqliteStore {
     async fn resend(&self, id: DeliveryId, expiry: Duration) -> Result<()> {
         let resent = self.write("resend a dead letter", move |conn, now| {
             Box::pin(async move {
-                let resend = sqlx::query(RESEND).bind(*id.as_uuid()).bind(now.as_micros());
-                Ok(resend.bind((now + expiry).as_micros()).execute(conn).await?.rows_affected())
+                let resend = sqlx::query_scalar::<_, Uuid>(RESEND).bind(*id.as_uuid()).bind(now.as_micros());
+                let resent = resend.bind((now + expiry).as_micros()).fetch_all(&mut *conn).await?;
+                groups::follow_all(conn, &resent).await?;
+                Ok(resent.len())
             })
         });
         if resent.await? == 0 { Err(Error::not_found(format!("dead letter {id}"))) } else { Ok(()) }
@@ -84,8 +88,8 @@ impl Outbox for SqliteStore {
 }
 
 const ENQUEUE: &str = "INSERT INTO pingmon_deliveries
-    (id, monitor, channel, at, sequence, due_at, expires_at, state, attempts, last_error, notification)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+    (id, monitor, channel, at, sequence, due_at, expires_at, state, attempts, last_error, group_key, notification)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
 
 // What the notice makes needless of those before it, of its incident and on its channel.
 const FOLD: &str = "UPDATE pingmon_deliveries SET state = 'folded', last_error = ?7
@@ -94,7 +98,7 @@ const FOLD: &str = "UPDATE pingmon_deliveries SET state = 'folded', last_error =
             OR (event = 'escalated' AND ?6 = 'escalated' AND at = ?3))";
 
 // What would hold up the notice goes out no later than it does.
-const BRING_FORWARD: &str = "UPDATE pingmon_deliveries SET due_at = ?6
+const BRING_FORWARD: &str = "UPDATE pingmon_deliveries SET due_at = ?6, group_key = NULL
     WHERE channel = ?1 AND monitor = ?2 AND state = 'pending' AND attempts = 0 AND due_at > ?6
         AND (at, sequence, id) < (?3, ?4, ?5)";
 
@@ -104,7 +108,7 @@ pub(super) async fn enqueue(conn: &mut SqliteConnection, deliveries: &[DeliveryR
     for row in deliveries {
         let query = sqlx::query(ENQUEUE).bind(row.id).bind(row.monitor).bind(row.channel.as_str()).bind(row.at);
         let query = query.bind(row.sequence).bind(row.due_at).bind(row.expires_at).bind(row.state);
-        let query = query.bind(row.attempts).bind(row.last_error.as_deref());
+        let query = query.bind(row.attempts).bind(row.last_error.as_deref()).bind(row.group.as_deref());
         query.bind(row.notification.as_str()).execute(&mut *conn).await?;
         let is_resolved = row.event == Event::Resolved;
         let why = if is_resolved { Fold::Resolved } else { Fold::Superseded };
@@ -151,7 +155,7 @@ pub(super) async fn cancel(
 
 // Ordered by the key of the pending: what has an earlier one of its channel and monitor waits for it.
 const READY: &str = "SELECT id, event FROM pingmon_deliveries d
-    WHERE channel = ?1 AND state = 'pending' AND taken_by IS NULL AND due_at <= ?2 AND NOT EXISTS (
+    WHERE channel = ?1 AND state = 'pending' AND taken_by IS NULL AND leader IS NULL AND due_at <= ?2 AND NOT EXISTS (
         SELECT 1 FROM pingmon_deliveries earlier
         WHERE earlier.channel = d.channel AND earlier.monitor = d.monitor AND earlier.state = 'pending'
             AND (earlier.at, earlier.sequence, earlier.id) < (d.at, d.sequence, d.id))
@@ -163,7 +167,7 @@ const FOLD_UNHEARD: &str = "UPDATE pingmon_deliveries AS d SET state = 'folded',
             AND (told.state = 'sent' OR (told.state = 'folded' AND told.last_error = ?3)))";
 
 /// Takes what is ready; what tells of the end of incidents of which the channel has heard nothing is folded instead, and
-/// what waited behind it looked for.
+/// what waited behind it looked for, as is more when some went with others.
 async fn take(
     conn: &mut SqliteConnection,
     session: SessionId,
@@ -171,45 +175,72 @@ async fn take(
     now: Timestamp,
     limit: usize,
 ) -> error::Result<Vec<Delivery>> {
+    let mut taken = Vec::new();
     loop {
         let ready = sqlx::query_as::<_, (Uuid, String)>(READY).bind(channel).bind(now.as_micros());
-        let ready = ready.bind(row_limit(limit)).fetch_all(&mut *conn).await?;
-        let (mut taken, mut folded) = (Vec::new(), 0);
-        for (id, event) in ready {
-            if event == Event::Resolved.as_str() {
-                let fold = sqlx::query(FOLD_UNHEARD).bind(id).bind(Fold::Unheard.reason());
-                if fold.bind(Fold::Resolved.reason()).execute(&mut *conn).await?.rows_affected() > 0 {
-                    folded += 1;
-                    continue;
-                }
-            }
-            taken.push(take_one(conn, session, id).await?);
+        let ready = ready.bind(row_limit(limit - taken.len())).fetch_all(&mut *conn).await?;
+        if fold_unheard(conn, &ready).await? {
+            continue;
         }
-        if folded == 0 || !taken.is_empty() {
+        let before = taken.len();
+        for (id, _) in &ready {
+            taken.extend(take_one(conn, session, *id, now).await?);
+        }
+        if taken.len() - before == ready.len() || taken.len() == limit {
+            taken.sort_by_key(|delivery| (delivery.notification.at, delivery.sequence, delivery.id()));
             return Ok(taken);
         }
     }
 }
 
-const TAKE: &str = "UPDATE pingmon_deliveries SET taken_by = ?2, attempts = attempts + 1 WHERE id = ?1
-    RETURNING sequence, due_at, expires_at, state, attempts, last_error, receipt, notification";
+/// Folds those that tell of the end of an incident of which their channel has heard nothing; says whether there were any.
+pub(super) async fn fold_unheard(conn: &mut SqliteConnection, deliveries: &[(Uuid, String)]) -> error::Result<bool> {
+    let mut folded = 0;
+    for (id, _) in deliveries.iter().filter(|(_, event)| event == Event::Resolved.as_str()) {
+        let fold = sqlx::query(FOLD_UNHEARD).bind(id).bind(Fold::Unheard.reason()).bind(Fold::Resolved.reason());
+        folded += fold.execute(&mut *conn).await?.rows_affected();
+    }
+    Ok(folded > 0)
+}
+
+const TAKE: &str =
+    "UPDATE pingmon_deliveries SET taken_by = ?2, attempts = attempts + 1 WHERE id = ?1 AND leader IS NULL
+    RETURNING sequence, due_at, expires_at, state, attempts, last_error, receipt, group_key, leader, notification";
 const RECEIPT: &str = "SELECT receipt FROM pingmon_deliveries
     WHERE incident = ?1 AND channel = ?2 AND receipt IS NOT NULL ORDER BY at, sequence, id LIMIT 1";
 const OPENING: &str = "SELECT notification ->> '$.incident.message' FROM pingmon_deliveries
     WHERE incident = ?1 AND channel = ?2 AND state = 'folded' AND last_error = ?3 AND event = 'opened' LIMIT 1";
 
-async fn take_one(conn: &mut SqliteConnection, session: SessionId, id: Uuid) -> error::Result<Delivery> {
+/// Takes a delivery, and with it those of its group; none when it has gone with another meanwhile.
+async fn take_one(
+    conn: &mut SqliteConnection,
+    session: SessionId,
+    id: Uuid,
+    now: Timestamp,
+) -> error::Result<Option<Delivery>> {
     let take = sqlx::query_as::<_, StoredDelivery>(TAKE).bind(id).bind(*session.as_uuid());
-    let mut taken = take.fetch_one(&mut *conn).await?.into_delivery()?;
+    let Some(taken) = take.fetch_optional(&mut *conn).await? else { return Ok(None) };
+    let mut taken = taken.into_delivery()?;
     let notice = &mut taken.notification;
-    let incident = notice.incident.id.to_string();
-    let first = sqlx::query_scalar::<_, String>(RECEIPT).bind(&incident).bind(&notice.channel);
+    let first = sqlx::query_scalar::<_, String>(RECEIPT).bind(notice.incident.id.to_string()).bind(&notice.channel);
     notice.receipt = receipt(first.fetch_optional(&mut *conn).await?);
-    if notice.event == Event::Resolved {
-        let opening = sqlx::query_scalar(OPENING).bind(incident).bind(&notice.channel).bind(Fold::Resolved.reason());
-        notice.opening = opening.fetch_optional(conn).await?;
+    add_opening(conn, notice).await?;
+    if taken.group.is_some() {
+        if taken.attempts == 1 {
+            groups::gather(conn, id, now).await?;
+        }
+        taken.notification.also = groups::company(conn, id).await?;
     }
-    Ok(taken)
+    Ok(Some(taken))
+}
+
+/// Has a notice that an incident is resolved say what opened it, if it is to tell of the whole outage.
+pub(super) async fn add_opening(conn: &mut SqliteConnection, notice: &mut Notification) -> error::Result<()> {
+    if notice.event == Event::Resolved {
+        let opening = sqlx::query_scalar(OPENING).bind(notice.incident.id.to_string()).bind(&notice.channel);
+        notice.opening = opening.bind(Fold::Resolved.reason()).fetch_optional(conn).await?;
+    }
+    Ok(())
 }
 
 const PUT_BACK: &str = "UPDATE pingmon_deliveries SET taken_by = NULL
@@ -217,7 +248,7 @@ const PUT_BACK: &str = "UPDATE pingmon_deliveries SET taken_by = NULL
 
 const SETTLE: &str = "UPDATE pingmon_deliveries
     SET taken_by = NULL, state = ?4, due_at = coalesce(?5, due_at), last_error = coalesce(?6, last_error), receipt = ?7
-    WHERE id = ?1 AND taken_by = ?2 AND attempts = ?3 AND state = 'pending'";
+    WHERE id = ?1 AND taken_by = ?2 AND attempts = ?3 AND state = 'pending' RETURNING id";
 
 async fn settle(conn: &mut SqliteConnection, session: SessionId, settlement: &Settlement) -> error::Result<()> {
     let receipt = if let Settled::Sent(receipt) = &settlement.settled { receipt.as_ref() } else { None };
@@ -226,23 +257,24 @@ async fn settle(conn: &mut SqliteConnection, session: SessionId, settlement: &Se
         Settled::Retry { due_at, error } => (DeliveryState::Pending, Some(due_at.as_micros()), Some(error.as_str())),
         Settled::Dead { error } => (DeliveryState::Dead, None, Some(error.as_str())),
     };
-    let query = sqlx::query(SETTLE).bind(*settlement.delivery.as_uuid()).bind(*session.as_uuid());
+    let query = sqlx::query_scalar::<_, Uuid>(SETTLE).bind(*settlement.delivery.as_uuid()).bind(*session.as_uuid());
     let query = query.bind(settlement.attempt).bind(state.as_str()).bind(due_at).bind(last_error);
-    query.bind(receipt.map(Receipt::as_str)).execute(conn).await?;
-    Ok(())
+    let settled = query.bind(receipt.map(Receipt::as_str)).fetch_all(&mut *conn).await?;
+    groups::follow_all(conn, &settled).await
 }
 
 const EXPIRE: &str = "UPDATE pingmon_deliveries SET state = 'dead', last_error = 'expired before the channel took it'
     WHERE id IN (SELECT id FROM pingmon_deliveries
-        WHERE state = 'pending' AND taken_by IS NULL AND expires_at <= ?1 LIMIT ?2)";
+        WHERE state = 'pending' AND taken_by IS NULL AND leader IS NULL AND expires_at <= ?1 LIMIT ?2)
+    RETURNING id";
 
-const RESEND: &str = "UPDATE pingmon_deliveries SET state = 'pending', due_at = ?2, expires_at = ?3
-    WHERE id = ?1 AND state = 'dead'";
+const RESEND: &str = "UPDATE pingmon_deliveries SET state = 'pending', due_at = ?2, expires_at = ?3, leader = NULL
+    WHERE id = ?1 AND state = 'dead' RETURNING id";
 
 macro_rules! latest {
     ($where:literal) => {
         concat!(
-            "SELECT sequence, due_at, expires_at, state, attempts, last_error, receipt, notification
+            "SELECT sequence, due_at, expires_at, state, attempts, last_error, receipt, group_key, leader, notification
             FROM pingmon_deliveries
             WHERE ",
             $where,
@@ -274,6 +306,7 @@ pub(super) struct DeliveryRow {
     state: &'static str,
     attempts: u32,
     last_error: Option<String>,
+    group: Option<String>,
     notification: String,
 }
 
@@ -293,6 +326,7 @@ impl DeliveryRow {
             state: delivery.state.as_str(),
             attempts: delivery.attempts,
             last_error: delivery.last_error.clone(),
+            group: delivery.group.clone(),
             notification: to_json("notification", notification)?,
         })
     }
@@ -308,6 +342,8 @@ struct StoredDelivery {
     attempts: u32,
     last_error: Option<String>,
     receipt: Option<String>,
+    group_key: Option<String>,
+    leader: Option<Uuid>,
     notification: String,
 }
 
@@ -323,6 +359,8 @@ impl StoredDelivery {
             self.last_error,
         );
         delivery.receipt = receipt(self.receipt);
+        delivery.group = self.group_key;
+        delivery.leader = self.leader.map(DeliveryId::from_uuid);
         Ok(delivery)
     }
 }

@@ -56,6 +56,8 @@ struct DeliveryBody {
     due_at: Timestamp,
     expires_at: Timestamp,
     last_error: Option<String>,
+    /// In whose message it is told, when it goes with others.
+    leader: Option<DeliveryId>,
 }
 
 impl From<Delivery> for DeliveryBody {
@@ -73,6 +75,7 @@ impl From<Delivery> for DeliveryBody {
             due_at: delivery.due_at,
             expires_at: delivery.expires_at,
             last_error: delivery.last_error,
+            leader: delivery.leader,
         }
     }
 }

@@ -33,6 +33,8 @@ struct NoticeRow {
     at: When,
     attempts: u32,
     error: Option<String>,
+    /// In whose message it is told.
+    leader: Option<DeliveryId>,
 }
 
 impl NoticeRow {
@@ -46,6 +48,7 @@ impl NoticeRow {
             at: When::seen_from(now, notice.at),
             attempts: delivery.attempts,
             error: delivery.last_error,
+            leader: delivery.leader,
         }
     }
 }

@@ -41,6 +41,22 @@ async fn a_notice_given_up_is_shown_with_its_reason() {
 }
 
 #[tokio::test]
+async fn what_goes_in_another_s_message_says_in_whose() {
+    let world = World::new().await;
+    let ids = world.add(["shop", "mill"].map(|name| Definition::new(name, "http").notify(["digest"]))).await;
+    for id in ids {
+        world.run_times(2, id, &Outcome::down("refused")).await;
+    }
+    let leader = world.store.take(world.session, "digest", 10).await.unwrap().remove(0);
+    let page = get(&world.router(), "/notices").await.body;
+    assert_eq!(page.matches(&format!("told with {}", leader.id())).count(), 1, "{page}");
+    let rows = get(&world.router(), "/api/v1/deliveries").await.json()["deliveries"].clone();
+    let leaders: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["leader"].clone()).collect();
+    assert!(leaders.contains(&serde_json::Value::Null), "{rows}");
+    assert!(leaders.contains(&serde_json::json!(leader.id())), "{rows}");
+}
+
+#[tokio::test]
 async fn only_the_administrator_sends_it_again() {
     let (world, dead) = with_dead_letter().await;
     let path = format!("/api/v1/deliveries/{}/resend", dead.id());

@@ -94,6 +94,10 @@ impl World {
         let (subject, expiry) = (Subject::of(&claim.monitor), Duration::from_secs(3_600));
         completion.deliveries =
             notification::announce(&subject, &definition.notify, &transitions, Some(&outcome), expiry);
+        // On the channel of that name all goes as one message.
+        for delivery in completion.deliveries.iter_mut().filter(|delivery| delivery.notification.channel == "digest") {
+            delivery.group = Some("all".to_owned());
+        }
         completion.health = Some(health);
         completion.transitions = transitions;
         self.store.complete(self.session, &[completion]).await.unwrap();

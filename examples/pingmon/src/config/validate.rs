@@ -45,7 +45,7 @@ pub(super) struct Everything {
 }
 
 /// What notifiers have that is a matter of how they are used.
-const CHANNEL_POLICY: [&str; 2] = ["rate", "breaker"];
+const CHANNEL_POLICY: [&str; 4] = ["rate", "breaker", "group", "digest"];
 /// How often a monitor runs that doesn't say.
 const INTERVAL: Duration = Duration::from_secs(60);
 
@@ -164,6 +164,9 @@ impl<'c> Reader<'c> {
             let channel = built.zip(policy).zip(timing);
             let channel =
                 channel.map(|((notifier, policy), timing)| Channel::new(notifier).policy(policy).timing(timing));
+            if let Some(Err(Error::Config { field, reason })) = channel.as_ref().map(Channel::validate) {
+                self.findings.add_unless_covered(Finding::new(path.to(field), reason));
+            }
             notifiers.extend(channel.map(|channel| (name.to_owned(), channel)));
         }
         notifiers

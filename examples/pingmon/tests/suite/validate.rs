@@ -75,6 +75,30 @@ fn who_is_told_and_when_is_looked_at_too() {
 }
 
 #[test]
+fn many_incidents_are_one_message_but_where_each_is_an_alert_of_its_own() {
+    let validated = |what: &str| Home::with(&format!("[[notifier]]\nname = \"ops\"\n{what}\n")).call(&["validate"]);
+    for good in [
+        "log = {}\ngroup = { by = [\"team\"], wait = \"1m\" }",
+        "log = {}\ngroup = {}",
+        "log = {}\ndigest = \"1h\"",
+        "log = {}\ndigest = { cron = \"0 9 * * mon-fri\", timezone = \"Europe/Berlin\" }",
+    ] {
+        let done = validated(good);
+        assert_eq!(done.code, 0, "{good}: {}", done.stderr);
+    }
+    let pager = format!("pagerduty = {{ routing_key = \"{}\" }}", "k".repeat(32));
+    for (bad, words) in [
+        (format!("{pager}\ngroup = {{}}"), "keeps an alert for each incident"),
+        (format!("{pager}\ndigest = \"1h\""), "keeps an alert for each incident"),
+        ("log = {}\ndigest = { cron = \"61 * * * *\" }".to_owned(), "is not a cron expression"),
+        ("log = {}\ndigest = \"1h\"\ngroup = {}".to_owned(), "has everything go as one message"),
+    ] {
+        let done = validated(&bad);
+        assert!(done.code == 3 && done.stderr.contains(words), "{bad}: {}", done.stderr);
+    }
+}
+
+#[test]
 fn errors_come_as_one_json_object_for_editors() {
     let done = Home::with(BAD).call(&["validate", "--output", "json"]);
     assert_eq!(done.code, 3);

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::{
-    model::{Answer, CHANNELS, LATE, Model, RETRY, TICK, missed},
+    model::{Answer, CHANNELS, LATE, Model, RETRY, TICK, TOGETHER, missed},
     moves::{End, Move},
     view::{MonitorView, NoticeView, View},
 };
 use crate::{
     conformance::fixture::{ALL, Fixture, KIND, judge, next, probe},
     error::Error,
-    id::{MonitorId, SessionId},
+    id::{DeliveryId, MonitorId, SessionId},
     incident::{Event, Incident},
     monitor::Definition,
-    notification::Delivery,
+    notification::{Delivery, Notification},
     outcome::{Outcome, Status},
     policy::{FlapDamping, Policy, Threshold},
     store::{
@@ -97,7 +97,7 @@ impl Story {
     async fn run(&mut self, n: usize, status: Status, model: &Model) -> Result<Answer, Error> {
         let now = self.fixture.now().await;
         let (session, claim, completion) = &mut self.claims[n];
-        let completion = completion.get_or_insert_with(|| late(judge(claim, Outcome::new(status, ""), now))).clone();
+        let completion = completion.get_or_insert_with(|| timed(judge(claim, Outcome::new(status, ""), now))).clone();
         let (session, following) = (*session, next(claim, &completion));
         let verdicts = self.fixture.store.complete(session, &[completion]).await?;
         if model.claims.len() > self.claims.len() {
@@ -119,7 +119,7 @@ impl Story {
     async fn take(&mut self, session: usize, channel: usize, limit: usize) -> Result<Answer, Error> {
         let session = self.sessions[session];
         let taken = self.fixture.store.take(session, CHANNELS[channel], limit).await?;
-        let answer = taken.iter().map(|delivery| self.notice(delivery)).collect();
+        let answer = taken.iter().map(|delivery| self.notice(delivery, &BTreeMap::new())).collect();
         self.takings.extend(taken.into_iter().map(|delivery| (session, delivery)));
         Ok(Answer::Taken(answer))
     }
@@ -157,7 +157,8 @@ impl Story {
         let living = f.store.sessions().await.unwrap();
         let mut sessions: Vec<_> = living.iter().map(|session| self.session_number(session.info.id)).collect();
         sessions.sort_unstable();
-        let mut notices: Vec<_> = deliveries.iter().rev().map(|delivery| self.notice(delivery)).collect();
+        let times = deliveries.iter().map(|delivery| (delivery.id(), self.since(delivery.notification.at))).collect();
+        let mut notices: Vec<_> = deliveries.iter().rev().map(|delivery| self.notice(delivery, &times)).collect();
         notices.sort_by_key(|notice| (notice.at, CHANNELS.iter().position(|channel| *channel == notice.channel)));
         View { sessions, monitors, free: free.iter().map(|claim| self.number(claim.monitor.id)).collect(), notices }
     }
@@ -185,8 +186,11 @@ impl Story {
         }
     }
 
-    fn notice(&self, delivery: &Delivery) -> NoticeView {
+    /// A delivery; `times` says when each that may lead it happened.
+    fn notice(&self, delivery: &Delivery, times: &BTreeMap<DeliveryId, Timestamp>) -> NoticeView {
         let notification = &delivery.notification;
+        let also = notification.also.iter();
+        let also = also.map(|other| (self.number(other.monitor.id), other.event, self.since(other.at))).collect();
         NoticeView {
             at: self.since(notification.at),
             monitor: self.number(notification.monitor.id),
@@ -194,6 +198,8 @@ impl Story {
             event: notification.event,
             state: delivery.state,
             attempts: delivery.attempts,
+            leader: delivery.leader.map(|leader| times[&leader]),
+            also,
         }
     }
 
@@ -210,12 +216,17 @@ impl Story {
     }
 }
 
-/// A completion whose ends are told late on the channel that is.
-fn late(mut completion: Completion) -> Completion {
-    let ends = |delivery: &&mut Delivery| {
-        delivery.notification.event == Event::Resolved && delivery.notification.channel == LATE.0
-    };
-    completion.deliveries.iter_mut().filter(ends).for_each(|delivery| delivery.due_at = delivery.due_at + LATE.1);
+/// A completion whose ends are told late on the channel that is, and all in one message on the one that waits for others.
+fn timed(mut completion: Completion) -> Completion {
+    for delivery in &mut completion.deliveries {
+        let Notification { channel, event, .. } = &delivery.notification;
+        if channel == TOGETHER.0 {
+            delivery.due_at = delivery.due_at + TOGETHER.1;
+            delivery.group = Some("all".to_owned());
+        } else if channel == LATE.0 && *event == Event::Resolved {
+            delivery.due_at = delivery.due_at + LATE.1;
+        }
+    }
     completion
 }
 

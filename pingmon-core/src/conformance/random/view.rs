@@ -43,6 +43,10 @@ pub(super) struct NoticeView {
     pub(super) event: Event,
     pub(super) state: DeliveryState,
     pub(super) attempts: u32,
+    /// When what leads it happened.
+    pub(super) leader: Option<Timestamp>,
+    /// What is told with it, when it is taken.
+    pub(super) also: Vec<(usize, Event, Timestamp)>,
 }
 
 impl MonitorView {

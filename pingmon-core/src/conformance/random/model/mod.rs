@@ -24,11 +24,13 @@ use crate::{
 };
 
 /// The channels that every monitor notifies.
-pub(super) const CHANNELS: [&str; 2] = ["ops", "dev"];
+pub(super) const CHANNELS: [&str; 3] = ["ops", "dev", "digest"];
 /// How far the clock moves before each move: no two slots and no two notices of a channel ever lie at one instant.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 /// The channel that is told of ends later than they happen, and how much later.
 pub(super) const LATE: (&str, Duration) = (CHANNELS[1], Duration::from_secs(20));
+/// The channel that is told of all that runs find in one message, and how long that waits.
+pub(super) const TOGETHER: (&str, Duration) = (CHANNELS[2], Duration::from_secs(10));
 /// How long a retry waits.
 pub(super) const RETRY: Duration = Duration::from_secs(5);
 
@@ -95,6 +97,8 @@ pub(super) struct Notice {
     /// The number of its incident among those of its monitor.
     incident: usize,
     due_at: Timestamp,
+    /// Whether it may go with others.
+    is_grouped: bool,
     taken_by: Option<usize>,
     /// Whether it was folded into the one that its incident is resolved.
     is_told: bool,

@@ -50,6 +50,7 @@ impl Model {
         if std::mem::replace(&mut self.monitors[n].deleted, true) {
             return Answer::NotFound;
         }
+        self.hand_on(n);
         self.notices.retain(|notice| notice.view.monitor != n);
         Answer::Done
     }

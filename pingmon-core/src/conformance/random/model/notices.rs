@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, CHANNELS, LATE, Model, Notice, RETRY, Taking};
+use super::{Answer, CHANNELS, LATE, Model, Notice, RETRY, TOGETHER, Taking};
 use crate::{
     conformance::random::{moves::End, view::NoticeView},
     incident::Event,
@@ -11,11 +11,12 @@ use crate::{
 };
 
 impl Model {
-    /// Writes a notice to each channel; an end that a run found comes late on one of them.
+    /// Writes a notice to each channel; what a run found waits for others on one of them, and its end on another.
     pub(super) fn tell(&mut self, monitor: usize, event: Event, at: Timestamp, found: bool) {
         let incident = self.monitors[monitor].incidents.len();
         let due_at = CHANNELS.map(|channel| match (event, found) {
             (Event::Resolved, true) if channel == LATE.0 => at + LATE.1,
+            (_, true) if channel == TOGETHER.0 => at + TOGETHER.1,
             (Event::Resolved, false) => {
                 self.waits_until(monitor, incident, channel).map_or(at, |due_at| due_at.max(at))
             }
@@ -35,8 +36,10 @@ impl Model {
         }
         for (channel, due_at) in CHANNELS.into_iter().zip(due_at) {
             self.bring_forward(monitor, channel, due_at);
-            let view = NoticeView { at, monitor, channel, event, state: DeliveryState::Pending, attempts: 0 };
-            self.notices.push(Notice { view, incident, due_at, taken_by: None, is_told: false });
+            let (state, leader, also) = (DeliveryState::Pending, None, Vec::new());
+            let view = NoticeView { at, monitor, channel, event, state, attempts: 0, leader, also };
+            let is_grouped = found && channel == TOGETHER.0;
+            self.notices.push(Notice { view, incident, due_at, is_grouped, taken_by: None, is_told: false });
         }
         self.notices.sort_by_key(|notice| notice.view.at);
     }
@@ -58,44 +61,121 @@ impl Model {
             (notice.view.monitor, notice.view.channel) == (monitor, channel)
                 && (state, attempts) == (DeliveryState::Pending, 0)
         };
-        for notice in self.notices.iter_mut().filter(waits) {
-            notice.due_at = notice.due_at.min(due_at);
+        for notice in self.notices.iter_mut().filter(waits).filter(|notice| notice.due_at > due_at) {
+            (notice.due_at, notice.is_grouped) = (due_at, false);
         }
     }
 
     pub(super) fn take(&mut self, session: usize, channel: usize, limit: usize) -> Answer {
+        let mut taken = Vec::new();
         loop {
-            let (taken, folded) = self.take_or_fold(session, channel, limit);
-            if !folded || !taken.is_empty() {
+            let ready = self.ready(CHANNELS[channel], limit - taken.len());
+            if self.fold_unheard(&ready) {
+                continue;
+            }
+            let went_along = |model: &Self, n: usize| model.notices[n].view.leader.is_some();
+            for n in &ready {
+                if !went_along(self, *n) {
+                    taken.push(self.take_one(session, *n));
+                }
+            }
+            if taken.len() == limit || !ready.iter().any(|n| went_along(self, *n)) {
+                taken.sort_by_key(|view| view.at);
                 return Answer::Taken(taken);
             }
         }
     }
 
-    /// Takes what can be sent, but folds what tells of an end to whom nothing was told; says whether there was such.
-    fn take_or_fold(&mut self, session: usize, channel: usize, limit: usize) -> (Vec<NoticeView>, bool) {
+    /// What can be sent on a channel now, up to a limit.
+    fn ready(&self, channel: &str, limit: usize) -> Vec<usize> {
         let mut seen = BTreeSet::new();
-        let (mut taken, mut folded) = (Vec::new(), 0);
-        for n in 0..self.notices.len() {
-            let Notice { view, due_at, taken_by, .. } = &self.notices[n];
-            let queued = view.channel == CHANNELS[channel] && view.state == DeliveryState::Pending;
-            let first = queued && seen.insert(view.monitor);
+        let is_first = |n: &usize| {
+            let NoticeView { channel: of, state, monitor, .. } = self.notices[*n].view;
+            of == channel && state == DeliveryState::Pending && seen.insert(monitor)
+        };
+        let is_ready = |n: &usize| {
+            let Notice { view, due_at, taken_by, .. } = &self.notices[*n];
             let is_free = !taken_by.is_some_and(|taker| self.is_alive(taker));
-            if !first || !is_free || *due_at > self.now || taken.len() + folded == limit {
-                continue;
-            }
-            if view.event == Event::Resolved && view.attempts == 0 && !self.is_heard(n) {
-                self.notices[n].view.state = DeliveryState::Folded;
-                folded += 1;
-                continue;
-            }
-            let notice = &mut self.notices[n];
-            notice.taken_by = Some(session);
-            notice.view.attempts += 1;
-            self.takings.push(Taking { session, notice: notice.view.clone() });
-            taken.push(notice.view.clone());
+            is_free && view.leader.is_none() && *due_at <= self.now
+        };
+        (0..self.notices.len()).filter(is_first).filter(is_ready).take(limit).collect()
+    }
+
+    /// Folds what tells of an end to whom nothing was told; says whether there was such.
+    fn fold_unheard(&mut self, notices: &[usize]) -> bool {
+        let is_unheard = |n: &usize| {
+            let NoticeView { event, attempts, .. } = self.notices[*n].view;
+            event == Event::Resolved && attempts == 0 && !self.is_heard(*n)
+        };
+        let unheard: Vec<_> = notices.iter().copied().filter(is_unheard).collect();
+        unheard.iter().for_each(|n| self.notices[*n].view.state = DeliveryState::Folded);
+        !unheard.is_empty()
+    }
+
+    /// Takes a notice, with its group when it never was taken before.
+    fn take_one(&mut self, session: usize, n: usize) -> NoticeView {
+        self.notices[n].taken_by = Some(session);
+        self.notices[n].view.attempts += 1;
+        if self.notices[n].is_grouped && self.notices[n].view.attempts == 1 {
+            self.gather(n);
         }
-        (taken, folded > 0)
+        self.follow(n);
+        let view = self.notices[n].view.clone();
+        self.takings.push(Taking { session, notice: view.clone() });
+        let also = self.led_by(n).map(|member| &self.notices[member].view);
+        let also = also.map(|view| (view.monitor, view.event, view.at)).collect();
+        NoticeView { also, ..view }
+    }
+
+    /// Ties to a notice what comes later, was never attempted, and has nothing of its monitor before it that stays behind.
+    fn gather(&mut self, leader: usize) {
+        let (channel, at) = (self.notices[leader].view.channel, self.notices[leader].view.at);
+        let mut stuck = BTreeSet::new();
+        let mut company = Vec::new();
+        for (n, Notice { view, is_grouped, .. }) in self.notices.iter().enumerate() {
+            if n == leader || view.channel != channel || view.state != DeliveryState::Pending {
+                continue;
+            }
+            if *is_grouped && view.attempts == 0 && n > leader && !stuck.contains(&view.monitor) {
+                company.push(n);
+            } else {
+                stuck.insert(view.monitor);
+            }
+        }
+        self.fold_unheard(&company);
+        for n in company {
+            let view = &mut self.notices[n].view;
+            view.leader = (view.state == DeliveryState::Pending).then_some(at);
+        }
+    }
+
+    /// The notices that are told with one, in order.
+    fn led_by(&self, leader: usize) -> impl Iterator<Item = usize> + use<'_> {
+        let NoticeView { channel, at, .. } = self.notices[leader].view;
+        let led = move |view: &NoticeView| view.channel == channel && view.leader == Some(at);
+        (0..self.notices.len()).filter(move |n| led(&self.notices[*n].view))
+    }
+
+    /// What is told with a notice stands as it stands.
+    fn follow(&mut self, leader: usize) {
+        let Notice { view: NoticeView { state, attempts, .. }, due_at, .. } = self.notices[leader];
+        for n in self.led_by(leader).collect::<Vec<_>>() {
+            self.notices[n].due_at = due_at;
+            (self.notices[n].view.state, self.notices[n].view.attempts) = (state, attempts);
+        }
+    }
+
+    /// Has the next that stays lead what is led by a monitor's notices, which are going.
+    pub(super) fn hand_on(&mut self, monitor: usize) {
+        let leaders = (0..self.notices.len()).filter(|n| self.notices[*n].view.monitor == monitor);
+        for leader in leaders.collect::<Vec<_>>() {
+            let staying: Vec<_> = self.led_by(leader).filter(|n| self.notices[*n].view.monitor != monitor).collect();
+            let next = staying.first().map(|n| self.notices[*n].view.at);
+            for n in staying {
+                let view = &mut self.notices[n].view;
+                view.leader = next.filter(|at| *at != view.at);
+            }
+        }
     }
 
     /// Whether the channel of a notice has heard of its incident, or hears of it with this one.
@@ -129,6 +209,7 @@ impl Model {
             End::Dead => stored.view.state = DeliveryState::Dead,
             End::Retry => stored.due_at = self.now + RETRY,
         }
+        self.follow(n);
     }
 
     /// Attempts that haven't ended.
