@@ -48,7 +48,7 @@ impl Notifier for Log {
                 )
             };
         }
-        match notification.event {
+        match notification.gravest().event {
             Event::Opened | Event::Worsened | Event::Escalated => write!(error),
             Event::Reminder => write!(warn),
             Event::Eased | Event::Resolved => write!(info),

@@ -84,7 +84,8 @@ impl Vendor for Ntfy {
 
     fn request(&self, notice: &Notification) -> Request {
         let Text { title, body } = self.wording.of(notice);
-        let (tag, priority) = match (notice.event, notice.incident.level) {
+        let gravest = notice.gravest();
+        let (tag, priority) = match (gravest.event, gravest.incident.level) {
             (Event::Resolved, _) => ("white_check_mark", 3),
             (_, Status::Down) => ("rotating_light", self.priority.unwrap_or(5)),
             _ => ("warning", self.priority.unwrap_or(3)),

@@ -49,6 +49,7 @@ pub(crate) struct Opsgenie {
 impl Vendor for Opsgenie {
     const NAME: Name = Name::Opsgenie;
     type Config = Config;
+    const ALERTS: bool = true;
 
     fn open(config: Config, dialer: &Dialer) -> Result<Self> {
         let key = config.api_key.expose();

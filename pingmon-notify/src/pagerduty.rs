@@ -51,6 +51,7 @@ pub(crate) struct PagerDuty {
 impl Vendor for PagerDuty {
     const NAME: Name = Name::PagerDuty;
     type Config = Config;
+    const ALERTS: bool = true;
 
     fn open(config: Config, dialer: &Dialer) -> Result<Self> {
         let routing_key = config.routing_key;

@@ -79,7 +79,8 @@ impl Vendor for Pushover {
 
     fn request(&self, notice: &Notification) -> Request {
         let Text { title, body } = self.wording.of(notice);
-        let priority = match (notice.event, notice.incident.level) {
+        let gravest = notice.gravest();
+        let priority = match (gravest.event, gravest.incident.level) {
             (Event::Resolved, _) => 0,
             (_, Status::Down) => self.priority.unwrap_or(1),
             _ => self.priority.unwrap_or(0),

@@ -82,7 +82,8 @@ impl Vendor for Teams {
 
 /// The colour of the state, of those that cards have.
 fn colour(notice: &Notification) -> &'static str {
-    match (notice.event, notice.incident.level) {
+    let gravest = notice.gravest();
+    match (gravest.event, gravest.incident.level) {
         (Event::Resolved, _) => "Good",
         (_, Status::Down) => "Attention",
         (_, Status::Degraded) => "Warning",

@@ -20,6 +20,9 @@ pub(crate) trait Vendor: Send + Sync + Sized + 'static {
     /// What may be said about it. Its documentation is that of the config file.
     type Config: DeserializeOwned + JsonSchema;
 
+    /// Whether it keeps an alert for each incident, of which no other notice may tell.
+    const ALERTS: bool = false;
+
     /// # Errors
     /// [`Error::Config`](pingmon_core::error::Error::Config) naming the bad field.
     fn open(config: Self::Config, dialer: &Dialer) -> Result<Self>;
@@ -79,6 +82,10 @@ impl<V: Vendor> Notifier for Post<V> {
                 }
             }
         }
+    }
+
+    fn takes_groups(&self) -> bool {
+        !V::ALERTS
     }
 
     fn preview(&self, notification: &Notification) -> String {

@@ -6,7 +6,7 @@ mod lines;
 use pingmon_core::{
     error::Result,
     incident::{About, Closed, Event},
-    notification::Notification,
+    notification::{Notification, Part, Summary},
     outcome::Status,
 };
 
@@ -18,6 +18,9 @@ use crate::{
 
 /// How long a fact may be, in characters: shorter where a line has no room for more.
 const FACT_LENGTHS: [usize; 4] = [500, 200, 80, 20];
+
+/// How long a name may be where several are listed, in characters.
+const MAX_NAME_IN_LIST: usize = 40;
 
 /// How long texts are measured.
 #[derive(Clone, Copy, Debug)]
@@ -125,10 +128,10 @@ impl Wording {
 }
 
 /// What comes of an incident, after the name of what is watched: `is still down after 5m`.
-pub(crate) fn state(notice: &Notification) -> String {
-    let (level, lasted) = (notice.incident.level, notice.lasted());
-    let whole = notice.opening.is_some();
-    match (notice.event, notice.incident.closed, notice.incident.about) {
+pub(crate) fn state(part: &Part<'_>) -> String {
+    let (level, lasted) = (part.incident.level, part.lasted());
+    let whole = part.opening.is_some();
+    match (part.event, part.incident.closed, part.incident.about) {
         (Event::Resolved, Some(Closed::Paused), _) => "is paused, its incident is closed".to_owned(),
         (Event::Resolved, Some(Closed::Retired), _) => "is retired, its incident is closed".to_owned(),
         (Event::Resolved, _, About::Target) if whole => format!("was {level} for {lasted} and has recovered"),
@@ -152,16 +155,31 @@ pub(crate) fn state(notice: &Notification) -> String {
 fn default_title(form: Form, notice: &Notification) -> String {
     let (medium, most) = form.title;
     let sign = if form.sign { format!("{} ", sign(notice)) } else { String::new() };
-    let more = match notice.also.len() {
-        0 => String::new(),
-        more => format!(" (and {more} more)"),
-    };
-    let rest = format!(" {}{more}", state(notice));
+    if let Some(summary) = notice.summary() {
+        return format!("{sign}{}", names_within(form, most.saturating_sub(form.unit.len(&sign)), &summary));
+    }
+    let rest = format!(" {}", state(&notice.own()));
     let fits = |name: &String| form.unit.len(&sign) + form.unit.len(name) + form.unit.len(&rest) <= most;
     let lengths = [200, 150, 100, 70, 50, 30, 10, 0];
     let name =
         lengths.into_iter().map(|length| medium.fact(&notice.monitor.name, length)).find(fits).unwrap_or_default();
     format!("{sign}{name}{rest}")
+}
+
+/// What a message about several incidents comes to, with as many names as there is room for.
+fn names_within(form: Form, most: usize, Summary { words, names, .. }: &Summary<'_>) -> String {
+    let mut text = form.unit.cut(words, most);
+    for (position, name) in names.iter().enumerate() {
+        let separator = if position == 0 { ": " } else { ", " };
+        let longer = format!("{text}{separator}{}", form.title.0.fact(name, MAX_NAME_IN_LIST));
+        let left = names.len() - position;
+        let more = if left > 1 { format!(" and {} more", left - 1) } else { String::new() };
+        if form.unit.len(&longer) + form.unit.len(&more) > most {
+            return if position == 0 { text } else { format!("{text} and {left} more") };
+        }
+        text = longer;
+    }
+    text
 }
 
 fn default_body(medium: Medium, most: usize, unit: Unit, notice: &Notification) -> String {
@@ -187,7 +205,8 @@ fn default_body(medium: Medium, most: usize, unit: Unit, notice: &Notification) 
 
 /// A sign of the state, for those who look before they read. The words say it too.
 fn sign(notice: &Notification) -> &'static str {
-    match (notice.event, notice.incident.level) {
+    let gravest = notice.gravest();
+    match (gravest.event, gravest.incident.level) {
         (Event::Resolved, _) => "🟢",
         (_, Status::Down) => "🔴",
         (_, Status::Degraded) => "🟡",
@@ -197,7 +216,8 @@ fn sign(notice: &Notification) -> &'static str {
 
 /// The colour of the state, as red, green and blue.
 pub(crate) fn colour(notice: &Notification) -> u32 {
-    match (notice.event, notice.incident.level) {
+    let gravest = notice.gravest();
+    match (gravest.event, gravest.incident.level) {
         (Event::Resolved, _) => 0x0017_b26a,
         (_, Status::Down) => 0x00d9_2d20,
         (_, Status::Degraded) => 0x00f7_9009,

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 
 use pingmon_core::{
     incident::Event,
-    notification::{Affected, Companion, Notification},
+    notification::{Affected, Notification, Part},
     outcome::{Failure, Outcome},
     time::Timestamp,
 };
 use serde_json::Value;
 
+use super::state;
 use crate::medium::Medium;
 
 /// Most failed expectations that are listed.
@@ -68,8 +69,11 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The lines of a notice.
+/// The lines of a notice: of one about several incidents, one for each.
 pub(super) fn lines(notice: &Notification) -> Vec<Line<'_>> {
+    if !notice.also.is_empty() {
+        return notice.parts().map(part).chain(links(notice)).collect();
+    }
     let mut lines = Vec::new();
     if !notice.incident.message.is_empty() {
         lines.push(Line::fact(&notice.incident.message));
@@ -90,10 +94,6 @@ pub(super) fn lines(notice: &Notification) -> Vec<Line<'_>> {
     }
     lines.extend(labels(notice));
     lines.extend(links(notice));
-    if !notice.also.is_empty() {
-        lines.push(Line::strong("Also").own(format!(" ({}):", notice.also.len())));
-        lines.extend(notice.also.iter().map(companion));
-    }
     lines
 }
 
@@ -152,10 +152,12 @@ fn links(notice: &Notification) -> impl Iterator<Item = Line<'_>> {
     links.take(MAX_LINKS).map(|link| Line(vec![Piece::Link(&link.text, &link.url)]))
 }
 
-fn companion(companion: &Companion) -> Line<'_> {
-    let line = Line(Vec::new()).own("• ").then(&companion.monitor.name);
-    match companion.event {
-        Event::Resolved => line.own(" has recovered"),
-        _ => line.own(format!(" is {}: ", companion.incident.level)).then(&companion.incident.message),
-    }
+/// One of several incidents.
+fn part(part: Part<'_>) -> Line<'_> {
+    let line = Line(Vec::new()).own("• ").then(&part.monitor.name).own(format!(" {}", state(&part)));
+    let said = match part.event {
+        Event::Resolved => part.opening.unwrap_or_default(),
+        _ => part.incident.message.as_str(),
+    };
+    if said.is_empty() { line } else { line.own(": ").then(said) }
 }

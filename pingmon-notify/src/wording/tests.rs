@@ -1,3 +1,5 @@
+use pingmon_core::{id::MonitorId, notification::Companion};
+
 use super::*;
 use crate::sample;
 
@@ -20,14 +22,22 @@ fn every_state_has_its_title() {
             "🟢 sample: shop api is paused, its incident is closed",
             "🟢 sample: shop api was down for 3m and has recovered",
             "🔴 sample: shop api is down, and nobody has seen to it for 2m",
-            "🔴 sample: database is down (and 2 more)",
+            "🔴 3 monitors are down: sample: database, sample: cart, sample: checkout",
         ]
     );
 }
 
 #[test]
 fn a_body_says_all_that_is_known() {
-    let (_, grouped) = notices().pop().unwrap();
+    let (_, mut grouped) = notices().pop().unwrap();
+    assert_eq!(
+        default_body(Medium::Plain, 2_000, Unit::Utf16, &grouped),
+        "• sample: database is down: status: expected 2xx, got 500\n\
+         • sample: cart is down: status: expected 2xx, got 500\n\
+         • sample: checkout is down: status: expected 2xx, got 500\n\
+         Details: https://status.example/monitors/sample"
+    );
+    grouped.also.clear();
     assert_eq!(
         default_body(Medium::Plain, 2_000, Unit::Utf16, &grouped),
         "status: expected 2xx, got 500\n\
@@ -39,10 +49,7 @@ fn a_body_says_all_that_is_known() {
          address: 192.0.2.10:443\n\
          body: {\"status\": \"broken\"}\n\
          Labels: team=shop\n\
-         Details: https://status.example/monitors/sample\n\
-         Also (2):\n\
-         • sample: cart is down: status: expected 2xx, got 500\n\
-         • sample: checkout is down: status: expected 2xx, got 500"
+         Details: https://status.example/monitors/sample"
     );
     let (_, resolved) = notices().remove(3);
     assert_eq!(
@@ -70,9 +77,9 @@ fn an_end_that_is_all_that_was_told_says_what_had_failed_in_every_medium() {
         assert!(body.contains(title) && !body.contains("<refused>"), "{medium:?}: {body}");
     }
     missed.incident.about = About::Monitoring;
-    assert_eq!(state(&missed), "couldn't be judged for 3m, and can be again");
+    assert_eq!(state(&missed.own()), "couldn't be judged for 3m, and can be again");
     missed.event = Event::Escalated;
-    assert_eq!(state(&missed), "can't be judged, and nobody has seen to it for 3m");
+    assert_eq!(state(&missed.own()), "can't be judged, and nobody has seen to it for 3m");
 }
 
 #[test]
@@ -86,12 +93,56 @@ fn what_is_too_long_is_cut_line_by_line_and_says_so() {
     }
     notice.monitor.name = "🦀".repeat(50_000);
     notice.incident.message = "&".repeat(50_000);
+    notice.also.clear();
     for unit in [Unit::Utf16, Unit::Bytes] {
         let form = Form { unit, ..FORM };
         let title = default_title(form, &notice);
-        assert!(unit.len(&title) <= 150 && title.ends_with("🦀… is down (and 2000 more)"), "{title}");
+        assert!(unit.len(&title) <= 150 && title.ends_with("🦀… is down"), "{title}");
         let body = default_body(Medium::Html, 200, unit, &notice);
         assert!(unit.len(&body) <= 200 && body.starts_with("&amp;&amp;"), "{body}");
+    }
+}
+
+#[test]
+fn a_digest_counts_what_happened_and_has_a_line_each() {
+    let (_, mut down) = notices().remove(1);
+    let (_, missed) = notices().into_iter().find(|(state, _)| *state == "missed").unwrap();
+    down.also = vec![Companion::of(&notices().remove(3).1), Companion::of(&missed)];
+    down.also[0].monitor.id = MonitorId::new();
+    down.also[0].monitor.name = "<cart>".to_owned();
+    assert_eq!(default_title(FORM, &down), "🔴 2 monitors: 1 is down, 2 have recovered");
+    let body = default_body(Medium::Plain, 2_000, Unit::Utf16, &down);
+    let lines: Vec<_> = body.lines().collect();
+    assert!(lines[0].starts_with("• sample: shop api is down: "), "{body}");
+    assert_eq!(lines[1], "• <cart> has recovered after 3m");
+    assert!(lines[2].starts_with("• sample: shop api was down for 3m and has recovered: "), "{body}");
+    // What is over goes first; the sign is that of what isn't.
+    down.event = Event::Resolved;
+    down.also[1].event = Event::Opened;
+    assert!(default_title(FORM, &down).starts_with("🔴 "));
+    assert_eq!(colour(&down), 0x00d9_2d20);
+}
+
+#[test]
+fn a_title_names_as_many_as_there_is_room_for() {
+    let (_, mut notice) = notices().pop().unwrap();
+    notice.also = (0..99)
+        .map(|n| {
+            let mut also = notice.also[0].clone();
+            (also.monitor.id, also.monitor.name) = (MonitorId::new(), format!("monitor {n}"));
+            also
+        })
+        .collect();
+    assert_eq!(
+        default_title(FORM, &notice),
+        "🔴 100 monitors are down: sample: database, monitor 0, monitor 1, monitor 2, monitor 3, monitor 4, monitor 5, \
+         monitor 6, monitor 7 and 91 more"
+    );
+    for most in 20..300 {
+        for unit in [Unit::Utf16, Unit::Bytes] {
+            let title = default_title(Form { title: (Medium::Markdown, most), unit, ..FORM }, &notice);
+            assert!(unit.len(&title) <= most, "{most}: {title}");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use pingmon_core::{
     incident::Event,
     notification::{Companion, Notification},
+    store::outbox::MAX_GROUP,
 };
 use pingmon_notify::sample;
 
@@ -46,7 +47,7 @@ fn notice(mut notice: Notification, text: &str) -> Notification {
         }
         outcome.evidence.insert(text.to_owned(), text.into());
     }
-    notice.also = vec![Companion::of(&notice); 20];
+    notice.also = vec![Companion::of(&notice); MAX_GROUP - 1];
     notice
 }
 
