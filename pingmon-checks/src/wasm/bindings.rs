@@ -8,6 +8,7 @@ wasmtime::component::bindgen!({
         "pingmon:check/dns": async | trappable,
         "pingmon:check/tcp": async | trappable,
         "pingmon:check/http": async | trappable,
+        "pingmon:check/state": async | trappable,
         default: trappable,
     },
     exports: { default: async },

@@ -10,7 +10,7 @@ use pingmon_core::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{Store, component::Component};
@@ -23,6 +23,7 @@ use super::{
     engine::Engine,
     host::{Session, Span, Standing},
     redact,
+    state::State,
     verdict::{self, Broken},
 };
 use crate::{deadline::own_limit, http::expect::schema::Schema};
@@ -143,12 +144,20 @@ impl Plugin {
         }
     }
 
+    /// Why the plug-in refuses a monitor's table of the kind `wasm`, if it does: the field and what is wrong with it. What
+    /// is granted isn't looked at.
+    pub fn refuses(&self, table: &Value) -> Option<String> {
+        let (place, reason) = self.schema.misfit(table.get("config").unwrap_or(&json!({})))?;
+        Some(format!("{}: {reason}", dotted(&place)))
+    }
+
     /// Runs once, in an instance of its own. Always ends a little before the timeout.
     pub(super) async fn run(&self, standing: &Arc<Standing>, config: &str, cx: &CheckContext) -> Outcome {
         let started = Instant::now();
         let limit = own_limit(cx.timeout);
         let span = Span { started_at: cx.started_at, started, deadline: started + own_limit(limit) };
-        let session = Session::new(Arc::clone(standing), Arc::clone(&cx.name), span, &self.engine.settings);
+        let mut session = Session::new(Arc::clone(standing), Arc::clone(&cx.name), span, &self.engine.settings);
+        session.state = State::of(cx);
         let context = types::Context {
             monitor: cx.name.to_string(),
             slot: u64::try_from(cx.slot.as_micros()).unwrap_or_default(),
@@ -166,9 +175,13 @@ impl Plugin {
                 flatten(timeout_at(started + limit, call).await, limit)
             }
         };
-        let Session { metrics, errors, .. } = store.into_data();
+        let Session { metrics, errors, state, .. } = store.into_data();
         let mut outcome = match ended {
-            Ok(Ok(found)) => verdict::outcome(found),
+            Ok(Ok(found)) => {
+                let mut outcome = verdict::outcome(found);
+                outcome.keep = state.into_keep();
+                outcome
+            }
             Ok(Err(error)) => verdict::unknown(&Broken::Refused(error), ""),
             Err(broken) => verdict::unknown(&broken, &String::from_utf8_lossy(&errors.contents())),
         };

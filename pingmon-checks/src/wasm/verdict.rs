@@ -10,7 +10,7 @@ use pingmon_core::{
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
 
-use super::{bindings::pingmon::check::types, limits::Halt};
+use super::{bindings::pingmon::check::types, limits::Halt, state::Unreadable};
 use crate::stopwatch::Timing;
 
 /// Longest part of what a plug-in wrote while it broke that is shown, in characters.
@@ -58,6 +58,9 @@ fn trapped(error: &wasmtime::Error) -> (&'static str, String) {
     }
     if let Some(I32Exit(code)) = error.downcast_ref() {
         return ("plugin_trap", format!("the plug-in broke: it exited with {code}"));
+    }
+    if let Some(Unreadable(reason)) = error.downcast_ref() {
+        return ("plugin_state", format!("what the monitor keeps can't be read: {reason}"));
     }
     let stopped = |what: &str| ("plugin_limit", format!("the plug-in was stopped: {what}"));
     match error.downcast_ref::<Trap>() {

@@ -59,7 +59,6 @@ pub(super) struct Standing {
     pub(super) grant: Grant,
     /// None while a plug-in is asked what it is.
     pub(super) services: Option<Arc<Services>>,
-    pub(super) state: State,
 }
 
 /// When a run takes place.
@@ -86,6 +85,8 @@ pub(super) struct Session {
     pub(super) metrics: Vec<Metric>,
     /// What languages write when they break.
     pub(super) errors: MemoryOutputPipe,
+    /// What its monitor keeps.
+    pub(super) state: State,
     wasi: WasiCtx,
     table: ResourceTable,
     reach: Reach,
@@ -104,6 +105,7 @@ impl Session {
             meter: Meter { max_memory: settings.max_memory, max_table: settings.max_table },
             metrics: Vec::new(),
             errors,
+            state: State::default(),
             wasi,
             table,
             reach: Reach { standing, span },

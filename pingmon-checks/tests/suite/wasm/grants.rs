@@ -2,18 +2,29 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{
+            AtomicBool, AtomicUsize,
+            Ordering::{self, Relaxed},
+        },
     },
     time::Duration,
 };
 
+use async_trait::async_trait;
 use pingmon_checks::{dial::resolver::Resolver, wasm::Plugins};
-use pingmon_core::{dial::DialPolicy, outcome::Status};
+use pingmon_core::{
+    check::{CheckContext, Keeper},
+    dial::DialPolicy,
+    error::{Error, Result},
+    id::MonitorId,
+    outcome::Status,
+    time::Timestamp,
+};
 use serde_json::json;
 use tokio::{io::AsyncReadExt as _, time::Instant};
 
-use super::{Monitor, compiler, fixture, hostile, plugins, settings};
+use super::{Monitor, TIMEOUT, compiler, fixture, hostile, plugins, settings};
 use crate::{
     found::{phases, verdict},
     nameserver::{NameServer, Reply},
@@ -233,13 +244,41 @@ async fn a_secret_reaches_the_plugin_and_nothing_that_it_says() {
 
 #[tokio::test]
 async fn a_monitor_keeps_its_own_state_and_no_other() {
-    let check = hostile(json!({ "does": "count" })).await.build().unwrap();
-    let cx = || {
-        let id = pingmon_core::id::MonitorId::new();
-        pingmon_core::check::CheckContext::new(id, "shop", pingmon_core::time::Timestamp::default(), super::TIMEOUT)
-    };
+    let memory = Arc::new(Memory::default());
+    let cx = CheckContext::new(MonitorId::new(), "shop", Timestamp::default(), TIMEOUT);
+    let cx = cx.keeper(Arc::clone(&memory) as Arc<dyn Keeper>);
     for expected in ["1", "2", "3"] {
-        assert_eq!(check.run(&cx()).await.unwrap().message, expected);
+        // Built anew, as by the worker that takes the monitor over.
+        let outcome = hostile(json!({ "does": "count" })).await.build().unwrap().run(&cx).await.unwrap();
+        assert_eq!(outcome.message, expected);
+        *memory.kept.lock().unwrap() = outcome.keep;
     }
+    let plain = hostile(json!({ "does": "nothing" })).await.build().unwrap();
+    assert_eq!(plain.run(&cx).await.unwrap().keep, None, "nothing is new");
+    assert_eq!(memory.asked.load(Relaxed), 3, "and nothing was asked for");
     assert_eq!(hostile(json!({ "does": "count" })).await.run().await.message, "1");
+
+    memory.broken.store(true, Relaxed);
+    let outcome = hostile(json!({ "does": "count" })).await.build().unwrap().run(&cx).await.unwrap();
+    assert_eq!(verdict(&outcome), (Status::Unknown, "plugin_state"));
+    assert!(outcome.message.contains("no space left") && outcome.keep.is_none(), "{outcome:?}");
+}
+
+/// Has what one monitor keeps, as an engine would.
+#[derive(Default)]
+struct Memory {
+    kept: Mutex<Option<Arc<[u8]>>>,
+    asked: AtomicUsize,
+    broken: AtomicBool,
+}
+
+#[async_trait]
+impl Keeper for Memory {
+    async fn kept(&self, _: MonitorId) -> Result<Option<Arc<[u8]>>> {
+        self.asked.fetch_add(1, Relaxed);
+        match self.broken.load(Relaxed) {
+            true => Err(Error::probe("no space left on device")),
+            false => Ok(self.kept.lock().unwrap().clone()),
+        }
+    }
 }
