@@ -106,7 +106,33 @@ Examples:
   pingmon plugin inspect queue.wasm    What it is, wants and can be told
   pingmon plugin run queue.wasm --with '{\"url\": \"http://127.0.0.1/q\"}' \\
       --grant '{\"http\": [\"http://127.0.0.1\"]}'
-  pingmon plugin list                  Those that ./pingmon.toml declares";
+  pingmon plugin add queue.wasm        Put it into the store, for all workers
+  pingmon plugin list                  Those of ./pingmon.toml and of its store";
+
+const PLUGIN_ADD_HELP: &str = "\
+The plug-in is compiled and asked what it is first. Workers that run take it up
+within some seconds; runs under way end on the old version. A version that
+refuses what monitors tell it is refused, unless --force is given.
+
+A signature is that of `openssl pkeyutl -sign -rawin`, in base64 or as it is.
+
+Exit status: 0 when the store has it, 1 when the store failed, 3 when the
+plug-in is refused, for a bad config or wrong usage.
+
+Examples:
+  pingmon plugin add queue.wasm
+  pingmon plugin add target/queue.wasm --name queue --signature queue.sig
+  pingmon plugin add queue.wasm -o json | jq -r .sha256";
+
+const PLUGIN_REMOVE_HELP: &str = "\
+Monitors that name it are unknown from then on, and are listed.
+
+Exit status: 0 when it is gone, 1 when the store failed, 3 when there is none of
+that name, for a bad config or wrong usage.
+
+Examples:
+  pingmon plugin remove queue
+  pingmon plugin remove queue -o json | jq -r '.monitors[]'";
 
 const PLUGIN_RUN_HELP: &str = "\
 Exit status: 0 up, 1 degraded, 2 down, 3 unknown or wrong usage.
@@ -202,7 +228,7 @@ pub(crate) enum Command {
     /// Write a config from that of another monitor
     #[command(after_help = IMPORT_HELP)]
     Import(Import),
-    /// Begin, try and list plug-ins
+    /// Begin, try and list plug-ins, and share them through the store
     #[command(subcommand, after_help = PLUGIN_HELP)]
     Plugin(Plugin),
     /// Compile a plug-in; started by this program itself
@@ -308,7 +334,13 @@ pub(crate) struct NotifyPreview {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
-    /// List the plug-ins that the config file declares
+    /// Put a plug-in into the store, where all workers find it
+    #[command(after_help = PLUGIN_ADD_HELP)]
+    Add(PluginAdd),
+    /// Remove a plug-in from the store
+    #[command(after_help = PLUGIN_REMOVE_HELP)]
+    Remove(PluginRemove),
+    /// List the plug-ins that the config file declares, and those in its store
     List(PluginList),
     /// Tell what a plug-in is, what it wants and what it can be told
     Inspect(PluginInspect),
@@ -330,10 +362,45 @@ pub(crate) struct PluginList {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct PluginInspect {
+pub(crate) struct PluginAdd {
     /// The component
     #[arg(value_name = "FILE")]
     pub(crate) component: PathBuf,
+    /// What monitors are to call it [default: the file's name without .wasm]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Its signature [default: the file with .sig after its name, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signature: Option<PathBuf>,
+    /// Add it even if it refuses what monitors tell it
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) file: File,
+    /// How to write what was done
+    #[arg(short, long, value_enum, default_value_t = Listing::Table, value_name = "FORMAT")]
+    pub(crate) output: Listing,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PluginRemove {
+    /// What monitors call it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) file: File,
+    /// How to write what was done
+    #[arg(short, long, value_enum, default_value_t = Listing::Table, value_name = "FORMAT")]
+    pub(crate) output: Listing,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PluginInspect {
+    /// The component; or the name of one that the config declares or its store has
+    #[arg(value_name = "FILE|NAME")]
+    pub(crate) component: PathBuf,
+    #[command(flatten)]
+    pub(crate) file: File,
     /// How to write what is found
     #[arg(short, long, value_enum, default_value_t = Listing::Table, value_name = "FORMAT")]
     pub(crate) output: Listing,
@@ -341,9 +408,11 @@ pub(crate) struct PluginInspect {
 
 #[derive(Args, Debug)]
 pub(crate) struct PluginRun {
-    /// The component
-    #[arg(value_name = "FILE")]
+    /// The component; or the name of one that the config declares or its store has
+    #[arg(value_name = "FILE|NAME")]
     pub(crate) component: PathBuf,
+    #[command(flatten)]
+    pub(crate) file: File,
     /// Its config, as JSON
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub(crate) with: String,

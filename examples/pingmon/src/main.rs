@@ -46,6 +46,8 @@ fn main() -> ExitCode {
         Command::Store(cli::Store::Copy(args)) => command::copy::copy(args),
         Command::Schema => command::schema::schema(),
         Command::Import(args) => command::import::import(args),
+        Command::Plugin(cli::Plugin::Add(args)) => command::plugin::add::add(args),
+        Command::Plugin(cli::Plugin::Remove(args)) => command::plugin::remove::remove(args),
         Command::Plugin(cli::Plugin::List(args)) => command::plugin::list::list(args),
         Command::Plugin(cli::Plugin::Inspect(args)) => command::plugin::inspect::inspect(args),
         Command::Plugin(cli::Plugin::Run(args)) => command::plugin::run::run(args),

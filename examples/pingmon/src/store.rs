@@ -1,6 +1,6 @@
 //! Opens the store that a config names. What a store does is the business of `pingmon_store`.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use pingmon_core::{
     error::{Error, Result},
@@ -86,6 +86,12 @@ impl Opened {
             Self::Postgres(store) => store.close().await,
         }
     }
+}
+
+/// Whether the store is a file that isn't there yet.
+pub(crate) fn is_missing(settings: &Settings) -> bool {
+    let file = settings.url.strip_prefix("sqlite:").filter(|file| *file != ":memory:");
+    file.is_some_and(|file| !Path::new(file.strip_prefix("//").unwrap_or(file)).exists())
 }
 
 /// The SQL of `pingmon migrate`, for who lets no program change tables.

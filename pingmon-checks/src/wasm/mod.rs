@@ -32,11 +32,16 @@ mod plugin;
 mod plugins;
 mod redact;
 mod settings;
+mod signature;
 mod state;
+mod stored;
 mod ticker;
 mod verdict;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use pingmon_core::{
@@ -54,6 +59,7 @@ pub use self::{
     plugin::{Info, Plugin, Want},
     plugins::Plugins,
     settings::Settings,
+    signature::signature,
 };
 use self::{
     grant::{Grant, GrantConfig},
@@ -111,7 +117,11 @@ impl CheckKind for Wasm {
 
     fn build(&self, config: &Value) -> Result<Arc<dyn Check>> {
         let config: Config = parse_config(config)?;
-        let plugin = self.plugins.get(&config.plugin).map_err(|reason| Error::config("plugin", reason))?;
+        let plugin = match self.plugins.get(&config.plugin) {
+            Ok(plugin) => Some(plugin),
+            Err(_) if self.plugins.may_come(&config.plugin) => None,
+            Err(reason) => return Err(Error::config("plugin", reason)),
+        };
         let standing = Standing {
             plugin: config.plugin.into(),
             grant: Grant::compile(config.grant)?,
@@ -119,11 +129,13 @@ impl CheckKind for Wasm {
             ..Standing::default()
         };
         let config = Value::Object(config.config);
-        plugin.accept(&config, &standing)?;
+        if let Some(plugin) = &plugin {
+            plugin.accept(&config, &standing)?;
+        }
         let text = config.to_string();
         Ok(Arc::new(WasmCheck {
             plugins: self.plugins.clone(),
-            accepted: plugin,
+            accepted: Mutex::new(plugin),
             config,
             text,
             standing: Arc::new(standing),
@@ -138,8 +150,8 @@ impl CheckKind for Wasm {
 
 struct WasmCheck {
     plugins: Plugins,
-    /// What the config was checked against; it may have been replaced since.
-    accepted: Arc<Plugin>,
+    /// What the config was checked against; it may have been replaced since, or not be there yet.
+    accepted: Mutex<Option<Arc<Plugin>>>,
     config: Value,
     text: String,
     standing: Arc<Standing>,
@@ -148,14 +160,29 @@ struct WasmCheck {
 #[async_trait]
 impl Check for WasmCheck {
     async fn run(&self, cx: &CheckContext) -> Result<Outcome> {
-        let plugin = self.plugins.get(&self.standing.plugin).map_err(Error::probe)?;
-        if !Arc::ptr_eq(&plugin, &self.accepted)
-            && let Err(error) = plugin.accept(&self.config, &self.standing)
-        {
-            let message =
-                format!("the plug-in was replaced, and its new version refuses this monitor's config: {error}");
+        let plugin = match self.plugins.get(&self.standing.plugin) {
+            Ok(plugin) => plugin,
+            Err(reason) => return Ok(Outcome::unknown(reason).evidence("error", "plugin_missing")),
+        };
+        if let Err(message) = self.accept(&plugin) {
             return Ok(Outcome::unknown(message).evidence("error", "plugin_config"));
         }
         Ok(plugin.run(&self.standing, &self.text, cx).await)
+    }
+}
+
+impl WasmCheck {
+    /// Holds the config against a plug-in that it wasn't held against yet.
+    fn accept(&self, plugin: &Arc<Plugin>) -> Result<(), String> {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        if accepted.as_ref().is_some_and(|accepted| Arc::ptr_eq(accepted, plugin)) {
+            return Ok(());
+        }
+        plugin.accept(&self.config, &self.standing).map_err(|error| match &*accepted {
+            Some(_) => format!("the plug-in was replaced, and its new version refuses this monitor's config: {error}"),
+            None => format!("the plug-in refuses this monitor's config: {error}"),
+        })?;
+        *accepted = Some(Arc::clone(plugin));
+        Ok(())
     }
 }

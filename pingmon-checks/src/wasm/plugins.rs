@@ -1,7 +1,8 @@
-//! The plug-ins that monitors may name. One can be replaced at any time: runs under way end on the old one.
+//! The plug-ins that monitors may name: those that are installed, and those of a store (`stored`), among which an installed
+//! one of the same name wins. One can be replaced at any time: runs under way end on the old one.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
@@ -17,6 +18,8 @@ use super::{
     inspect::inspect,
     plugin::{Plugin, hex_sha256},
     settings::Settings,
+    signature::Keys,
+    stored::{Refused, Stored},
 };
 
 /// A table of plug-ins. Cheap to clone; clones share it.
@@ -25,13 +28,25 @@ pub struct Plugins(Arc<Shared>);
 
 struct Shared {
     settings: Settings,
+    keys: Keys,
     compiler: Compiler,
     /// Made when the first plug-in is loaded: it reserves address space and has a thread.
     engine: Mutex<Option<Arc<Engine>>>,
     table: RwLock<Table>,
 }
 
-type Table = BTreeMap<String, Arc<Plugin>>;
+/// What there is, by name.
+#[derive(Default)]
+pub(super) struct Table {
+    pub(super) installed: BTreeMap<String, Arc<Plugin>>,
+    /// What is to come from a store, and with which hash, if only one will do.
+    pub(super) expected: BTreeMap<String, Option<String>>,
+    /// Whether others may come from there too.
+    pub(super) open: bool,
+    pub(super) stored: BTreeMap<String, Stored>,
+    /// What lies in the store and isn't run as it is there.
+    pub(super) refused: BTreeMap<String, Refused>,
+}
 
 impl Plugins {
     /// An empty table.
@@ -40,44 +55,99 @@ impl Plugins {
     /// [`Error::Config`] when a setting is out of its range.
     pub fn new(settings: Settings, compiler: Compiler) -> Result<Self> {
         settings.validate()?;
+        let keys = Keys::parse(&settings.trust)?;
         let (engine, table) = (Mutex::default(), RwLock::default());
-        Ok(Self(Arc::new(Shared { settings, compiler, engine, table })))
+        Ok(Self(Arc::new(Shared { settings, keys, compiler, engine, table })))
+    }
+
+    /// What plug-ins may use up here.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     /// Makes a component ready to run, without putting it into the table: compiles it unless that was done before, and asks
     /// it what it is. `sha256` is what its bytes have to be, in hexadecimal digits.
     ///
     /// # Errors
-    /// [`Error::Config`] when the hash is another (`sha256`), or when the component can't be used (`file`).
+    /// [`Error::Config`] when the hash is another (`sha256`), when a signature is asked for (`signature`), or when the
+    /// component can't be used (`file`).
     pub async fn load(&self, name: &str, wasm: &[u8], sha256: Option<&str>) -> Result<Plugin> {
+        self.load_signed(name, wasm, sha256, None).await
+    }
+
+    /// The same for a component that somebody has signed: see [`Settings::trust`]. A signature is 64 bytes in base64.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); `signature` also when it is by nobody who is trusted.
+    pub async fn load_signed(
+        &self,
+        name: &str,
+        wasm: &[u8],
+        sha256: Option<&str>,
+        signature: Option<&str>,
+    ) -> Result<Plugin> {
+        self.try_load(name, wasm, sha256, signature).await.map_err(|(field, reason)| match field {
+            "file" => Error::config(field, format!("the plug-in \"{name}\" can't be used: {reason}")),
+            field => Error::config(field, reason),
+        })
+    }
+
+    /// # Errors
+    /// What is wrong with it, and with what of it.
+    pub(super) async fn try_load(
+        &self,
+        name: &str,
+        wasm: &[u8],
+        sha256: Option<&str>,
+        signature: Option<&str>,
+    ) -> Result<Plugin, (&'static str, String)> {
         let found = hex_sha256(wasm);
         if let Some(expected) = sha256.filter(|expected| !expected.eq_ignore_ascii_case(&found)) {
-            let reason = format!("the file's is {found}, expected {expected}: it was changed, or is another version");
-            return Err(Error::config("sha256", reason));
+            let reason =
+                format!("the component's is {found}, expected {expected}: it was changed, or is another version");
+            return Err(("sha256", reason));
         }
-        let refused = |reason: String| Error::config("file", format!("the plug-in \"{name}\" can't be used: {reason}"));
+        self.0.keys.verify(wasm, signature).map_err(|reason| ("signature", reason))?;
+        let refused = |reason: String| ("file", reason);
         inspect(wasm, &self.0.settings).map_err(refused)?;
-        let engine = self.engine()?;
+        let engine = self.engine().map_err(|error| refused(error.chain()))?;
         let component = self.component(wasm, &engine).await.map_err(refused)?;
         Plugin::prepare(name, wasm, &component, &engine).await.map_err(refused)
     }
 
     /// Puts a plug-in into the table, in the place of one with the same name.
     pub fn install(&self, plugin: Plugin) {
-        self.table_mut(|table| table.insert(plugin.info().name.clone(), Arc::new(plugin)));
+        self.table_mut(|table| table.installed.insert(plugin.info().name.clone(), Arc::new(plugin)));
     }
 
-    /// Makes the table the same as another: what isn't in that one is gone.
+    /// Says that a plug-in of that name is to come from a store, with that hash if one is given. Until then monitors that
+    /// name it are `unknown`.
+    pub fn expect(&self, name: impl Into<String>, sha256: Option<String>) {
+        let sha256 = sha256.map(|sha256| sha256.to_ascii_lowercase());
+        self.table_mut(|table| table.expected.insert(name.into(), sha256));
+    }
+
+    /// Says that a plug-in of any name may come from a store.
+    pub fn expect_any(&self) {
+        self.table_mut(|table| table.open = true);
+    }
+
+    /// Makes what is installed and expected the same as in another table: what isn't there is gone. Those of a store stay.
     pub fn replace(&self, others: &Self) {
-        let others = others.all();
+        let (installed, expected) = others.table(|table| (table.installed.clone(), table.expected.clone()));
         self.table_mut(|table| {
-            *table = others.into_iter().map(|plugin| (plugin.info().name.clone(), plugin)).collect()
+            (table.installed, table.expected) = (installed, expected);
+            table.reconsider();
         });
     }
 
     /// All plug-ins, by name.
     pub fn all(&self) -> Vec<Arc<Plugin>> {
-        self.0.table.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.table(|table| {
+            let stored = table.stored.iter().map(|(name, stored)| (name, &stored.plugin));
+            let all: BTreeMap<_, _> = stored.chain(&table.installed).collect();
+            all.into_values().cloned().collect()
+        })
     }
 
     /// The plug-in of that name.
@@ -85,18 +155,20 @@ impl Plugins {
     /// # Errors
     /// Says which there are.
     pub(super) fn get(&self, name: &str) -> Result<Arc<Plugin>, String> {
-        let table = self.0.table.read().unwrap_or_else(PoisonError::into_inner);
-        table.get(name).cloned().ok_or_else(|| {
-            let name: String = name.chars().take(200).collect();
-            match table.keys().map(String::as_str).collect::<Vec<_>>().join(", ") {
-                known if known.is_empty() => format!("no plug-in is named \"{name}\": declare it by [[plugin]]"),
-                known => format!("no plug-in is named \"{name}\"; there are: {known}"),
-            }
-        })
+        self.table(|table| table.get(name).ok_or_else(|| table.missing(name)))
     }
 
-    fn table_mut<T>(&self, change: impl FnOnce(&mut Table) -> T) {
-        change(&mut self.0.table.write().unwrap_or_else(PoisonError::into_inner));
+    /// Whether a plug-in that isn't there may come from a store.
+    pub(super) fn may_come(&self, name: &str) -> bool {
+        self.table(|table| table.open || table.expected.contains_key(name))
+    }
+
+    pub(super) fn table<T>(&self, look: impl FnOnce(&Table) -> T) -> T {
+        look(&self.0.table.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn table_mut<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
+        change(&mut self.0.table.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn engine(&self) -> Result<Arc<Engine>> {
@@ -123,6 +195,31 @@ impl Plugins {
             tracing::warn!(%error, "a compiled plug-in couldn't be kept: it will be compiled again");
         }
         trust(&code, engine)
+    }
+}
+
+impl Table {
+    fn get(&self, name: &str) -> Option<Arc<Plugin>> {
+        let stored = || self.stored.get(name).map(|stored| &stored.plugin);
+        self.installed.get(name).or_else(stored).cloned()
+    }
+
+    /// Why there is no such plug-in, as far as that is known.
+    fn missing(&self, name: &str) -> String {
+        if let Some(refused) = self.refused.get(name) {
+            return format!("the plug-in \"{name}\" in the store can't be used: {}", refused.reason);
+        }
+        let name: String = name.chars().take(200).collect();
+        let known: BTreeSet<_> = self.installed.keys().chain(self.stored.keys()).chain(self.expected.keys()).collect();
+        match known.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ") {
+            _ if self.expected.contains_key(&*name) => format!("the plug-in \"{name}\" isn't in the store yet"),
+            known if known.is_empty() => {
+                format!("no plug-in is named \"{name}\": declare it by [[plugin]], or add it to the store")
+            }
+            known => format!(
+                "no plug-in is named \"{name}\", there are: {known}; one in the store is declared by its name alone"
+            ),
+        }
     }
 }
 

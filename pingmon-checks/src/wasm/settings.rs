@@ -18,6 +18,10 @@ pub struct Settings {
     /// Directory for compiled plug-ins; made with mode 0700, and nobody else may have access to it. Without it, plug-ins are
     /// compiled at each start, which takes a tenth of a second for a small one and half a minute for one in Python.
     pub cache: Option<PathBuf>,
+    /// Public keys of ed25519 in base64, up to 64. Once there is one, plug-ins are refused that none of them has signed, be
+    /// they declared in this file or in the store.
+    #[schemars(inner(regex(pattern = "^(MCowBQYDK2VwAyEA)?[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")), length(max = 64))]
+    pub trust: Vec<String>,
     /// Most plug-ins that run at the same time, at most 4,096; further runs wait for their turn.
     #[schemars(range(min = 1, max = 4_096))]
     pub max_runs: u32,
@@ -66,6 +70,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             cache: None,
+            trust: Vec::new(),
             max_runs: 256,
             max_memory: 64 * MIB,
             max_table: 65_536,

@@ -14,7 +14,7 @@ use pingmon_core::{
 use tokio::sync::Semaphore;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{Failure, load, print};
+use super::{Failure, load, plugin, print};
 use crate::{
     cli::{Check, LogFormat, Output},
     config::{Config, Planned, hint},
@@ -27,6 +27,7 @@ pub(crate) fn check(args: Check) -> Result<ExitCode, Failure> {
     log::install(LogFormat::Text, LevelFilter::ERROR);
     let config = load(args.file.config)?;
     let monitors = select(&config, &args.names)?;
+    plugin::complete(&config, &monitors)?;
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::Broken(format!("failed to start: {e}")))?;
     let rows = runtime.block_on(run_all(&config, &monitors));
     // A check that blocks its thread must not keep the answer back.

@@ -189,7 +189,8 @@ impl Running {
         let waiting = match reconcile(&*self.store, monitors.clone()).await {
             Ok(changes) => {
                 print(&self.banner(watched, &changes))?;
-                return Ok(engine.run(stop.cancelled()).await?);
+                self.stock(stop).await;
+                return Ok(self.run(engine, stop).await?);
             }
             Err(error) if error.is_retryable() => error.chain(),
             Err(error) => return Err(error.into()),
@@ -204,9 +205,29 @@ impl Running {
                 () = stop.cancelled() => Ok(()),
             }
         };
-        let (settled, summary) = tokio::join!(settling, engine.run(stop.cancelled()));
+        let (settled, summary) = tokio::join!(settling, self.run(engine, stop));
         settled?;
         Ok(summary?)
+    }
+
+    /// Takes the plug-ins of the store before a run needs one. One that fails now is asked again later.
+    async fn stock(&self, stop: &CancellationToken) {
+        tokio::select! {
+            taken = self.plugins.refresh(&*self.store) => {
+                if let Err(error) = taken {
+                    warn!(error = error.chain(), "failed to take plug-ins from the store");
+                }
+            }
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// Runs the engine until it is to stop, with the plug-ins that the store has at any time.
+    async fn run(&self, engine: Engine, stop: &CancellationToken) -> CoreResult<Summary> {
+        tokio::select! {
+            summary = engine.run(stop.cancelled()) => summary,
+            never = self.plugins.follow(&*self.store) => match never {},
+        }
     }
 
     /// Serves and watches until a signal asks to stop; the page answers until the engine has stopped.
@@ -273,7 +294,7 @@ impl Running {
     }
 
     async fn take_over(&self, config: Config) {
-        let stale = self.needs_restart(&config.settings);
+        let stale = self.needs_restart(&config);
         self.plugins.replace(&config.plugins);
         match reconcile(&*self.store, config.monitors).await {
             Ok(changes) => info!("reloaded: {changes}"),
@@ -296,14 +317,15 @@ impl Running {
     }
 
     /// The sections whose changes a running process can't take over.
-    fn needs_restart(&self, new: &Settings) -> Vec<&'static str> {
-        let old = &self.settings;
+    fn needs_restart(&self, config: &Config) -> Vec<&'static str> {
+        let (old, new) = (&self.settings, &config.settings);
         let sections = [
             ("[store]", old.store == new.store),
             ("[web]", old.web == new.web),
             ("[worker]", old.worker == new.worker),
             ("[dial]", old.dial == new.dial),
             ("[heartbeat]", old.heartbeat == new.heartbeat),
+            ("[wasm]", self.plugins.settings() == config.plugins.settings()),
         ];
         sections.iter().filter(|(_, same)| !same).map(|(section, _)| *section).collect()
     }

@@ -258,11 +258,15 @@ pub(crate) struct Plugin {
     /// What monitors call it; at most 200 characters.
     #[schemars(length(min = 1, max = 200))]
     pub(crate) name: String,
-    /// The component, relative to the config file.
-    pub(crate) file: String,
-    /// What the file's SHA-256 has to be, in hexadecimal digits; another file is refused.
+    /// The component, relative to the config file. Without it, the plug-in is that of the store with this name, which
+    /// `pingmon plugin add` puts there.
+    pub(crate) file: Option<String>,
+    /// What the component's SHA-256 has to be, in hexadecimal digits; another one is refused.
     #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     pub(crate) sha256: Option<String>,
+    /// The file's signature in base64, where `wasm.trust` asks for one. Unless it's given, it is read from the file with
+    /// `.sig` after its name.
+    pub(crate) signature: Option<String>,
 }
 
 /// What monitors have that don't say otherwise.

@@ -46,7 +46,7 @@ pub(crate) use self::{
     file::{Dial, Heartbeat, Store, Web, Worker},
     finding::Problems,
     locate::{Source, find},
-    plugins::{apart, compiler, read as read_component},
+    plugins::{apart, beside, compiler, read as read_component, read_signature},
     suggest::hint,
 };
 use crate::kinds::Kinds;

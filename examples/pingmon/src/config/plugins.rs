@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fs::File, io::Read, path::PathBuf, thread};
 
-use pingmon_checks::wasm::{Compiler, Plugins, Settings};
+use pingmon_checks::wasm::{self, Compiler, Plugins, Settings};
 use pingmon_core::{
     check::parse_config,
     error::{Error, Result},
@@ -15,6 +15,9 @@ use super::{
     finding::{Finding, Findings},
     path::Path,
 };
+
+/// Most bytes of a file with a signature.
+const MAX_SIGNATURE: u64 = 1_000;
 
 /// What became of the plug-ins of a file.
 pub(super) struct Declared {
@@ -40,20 +43,28 @@ pub(super) fn load(config: &Value, environment: &Environment, findings: &mut Fin
     // What is wrong with the section, the structure says.
     let mut settings = read.ok().flatten().unwrap_or_default();
     settings.cache = settings.cache.map(|cache| environment.path(&cache));
-    let plugins = match Plugins::new(settings.clone(), compiler()) {
+    let plugins = match Plugins::new(settings, compiler()) {
         Ok(plugins) => plugins,
-        Err(_) => Plugins::new(Settings::default(), compiler())?,
+        Err(error) => {
+            distrust(error, config, findings);
+            Plugins::new(Settings::default(), compiler())?
+        }
     };
     let mut declared = Declared { plugins, failed: HashSet::new() };
-    let items = config.get("plugin").and_then(Value::as_array).into_iter().flatten().enumerate();
+    let items: Vec<_> = config.get("plugin").and_then(Value::as_array).into_iter().flatten().enumerate().collect();
+    if items.is_empty() {
+        // Who declares none may name any of the store.
+        declared.plugins.expect_any();
+    }
+    let mut names = HashSet::new();
     for (index, item) in items {
         let Ok(plugin) = parse_config::<file::Plugin>(item) else { continue };
         let path = Path::new(["plugin"]).to(index);
-        if declared.plugins.all().iter().any(|known| known.info().name == plugin.name) {
+        if !names.insert(plugin.name.clone()) {
             findings.add(Finding::new(path.to("name"), format!("\"{}\" is taken: names are to differ", plugin.name)));
             continue;
         }
-        if let Err((field, reason)) = declared.add(&plugin, environment, settings.max_file) {
+        if let Err((field, reason)) = declared.add(&plugin, environment) {
             findings.add_unless_covered(Finding::new(path.to(field), reason));
             declared.failed.insert(plugin.name);
         }
@@ -61,19 +72,41 @@ pub(super) fn load(config: &Value, environment: &Environment, findings: &mut Fin
     Ok(declared)
 }
 
+/// Says which key can't be meant; what else is wrong with the settings, the structure says.
+fn distrust(error: Error, config: &Value, findings: &mut Findings) {
+    if let Error::Config { field, reason } = error
+        && field.starts_with("wasm.trust")
+    {
+        findings.add_unless_covered(Finding::new(Path::default().join_dotted(&field, config), reason));
+    }
+}
+
+type Refusal = (&'static str, String);
+
 impl Declared {
-    fn add(
-        &self,
-        plugin: &file::Plugin,
-        environment: &Environment,
-        most: usize,
-    ) -> std::result::Result<(), (&'static str, String)> {
-        let file = environment.path(plugin.file.as_ref());
-        let component = read(&file, most).map_err(|reason| ("file", format!("{}: {reason}", file.display())))?;
-        let load = self.plugins.load(&plugin.name, &component, plugin.sha256.as_deref());
-        match apart(load) {
+    fn add(&self, plugin: &file::Plugin, environment: &Environment) -> std::result::Result<(), Refusal> {
+        let Some(file) = &plugin.file else {
+            if plugin.signature.is_some() {
+                return Err((
+                    "signature",
+                    "is that of a `file`: the store has its own, see `pingmon plugin add`".to_owned(),
+                ));
+            }
+            self.plugins.expect(&plugin.name, plugin.sha256.clone());
+            return Ok(());
+        };
+        let file = environment.path(file.as_ref());
+        let unreadable = |reason| ("file", format!("{}: {reason}", file.display()));
+        let component = read(&file, self.plugins.settings().max_file).map_err(unreadable)?;
+        let beside = if self.plugins.settings().trust.is_empty() { None } else { signature_beside(&file)? };
+        let signature = plugin.signature.as_ref().or(beside.as_ref()).map(String::as_str);
+        match apart(self.plugins.load_signed(&plugin.name, &component, plugin.sha256.as_deref(), signature)) {
             Ok(loaded) => self.plugins.install(loaded),
             Err(Error::Config { field, reason }) if field == "sha256" => return Err(("sha256", reason)),
+            // That it is missing has no place of its own.
+            Err(Error::Config { field, reason }) if field == "signature" && plugin.signature.is_some() => {
+                return Err(("signature", reason));
+            }
             Err(Error::Config { reason, .. }) => return Err(("file", reason)),
             Err(error) => return Err(("file", error.chain())),
         }
@@ -90,6 +123,30 @@ impl Declared {
             }
         }
     }
+}
+
+/// The signature in the file beside a component, if there is one.
+fn signature_beside(component: &std::path::Path) -> std::result::Result<Option<String>, Refusal> {
+    let file = beside(component);
+    if !file.exists() {
+        return Ok(None);
+    }
+    read_signature(&file).map(Some).map_err(|reason| ("file", format!("{}: {reason}", file.display())))
+}
+
+/// Where the signature of a component lies unless it's named: `queue.wasm.sig`.
+pub(crate) fn beside(component: &std::path::Path) -> PathBuf {
+    let mut file = component.as_os_str().to_owned();
+    file.push(".sig");
+    file.into()
+}
+
+/// Reads a signature.
+pub(crate) fn read_signature(file: &std::path::Path) -> std::result::Result<String, String> {
+    let mut text = Vec::new();
+    let opened = File::open(file).map_err(|error| format!("can't be read: {error}"))?;
+    opened.take(MAX_SIGNATURE).read_to_end(&mut text).map_err(|error| format!("can't be read: {error}"))?;
+    wasm::signature(&text)
 }
 
 /// Reads a component, which has at most `most` bytes.

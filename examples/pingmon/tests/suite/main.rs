@@ -8,6 +8,7 @@ mod database;
 mod import;
 mod notify;
 mod plugin;
+mod plugin_store;
 mod program;
 mod reference;
 mod reload;

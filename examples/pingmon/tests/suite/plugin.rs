@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::program::Home;
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/fixtures").join(name)
 }
 
@@ -23,7 +23,7 @@ fn home(config: &str) -> Home {
 }
 
 /// A queue's API that answers each request; ends with the test's process.
-fn queue(depth: u32) -> String {
+pub(crate) fn queue(depth: u32) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {

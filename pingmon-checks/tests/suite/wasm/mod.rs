@@ -6,6 +6,7 @@ mod grants;
 mod hostile;
 mod loading;
 mod sample;
+mod stored;
 
 use std::{path::PathBuf, time::Duration};
 

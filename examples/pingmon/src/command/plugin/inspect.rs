@@ -4,12 +4,12 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use pingmon_checks::wasm::Info;
 
-use super::{super::print, Failure, load};
+use super::{super::print, Failure, find};
 use crate::cli::{Listing, PluginInspect};
 
-/// Loads a component and tells what it is.
+/// Finds a plug-in and tells what it is.
 pub(crate) fn inspect(args: PluginInspect) -> Result<ExitCode, Failure> {
-    let (_, plugin) = load(&args.component)?;
+    let (_, plugin) = find(&args.component, args.file)?;
     let info = plugin.info();
     print(&match args.output {
         Listing::Table => text(info, &args.component.display().to_string()),

@@ -1,23 +1,41 @@
-//! `pingmon plugin list`: the plug-ins that the config declares.
+//! `pingmon plugin list`: the plug-ins that the config declares, and those in its store.
 
 use std::process::ExitCode;
 
-use super::super::{Failure, load, print};
+use pingmon_core::{error::Result as CoreResult, store::plugins::StoredPlugin};
+
+use super::super::{Failure, block_on, load, print};
 use crate::{
     cli::{Listing, PluginList},
-    output::plugins::table,
+    config::Store as Settings,
+    output::plugins::{json, table},
+    store::{Opened, is_missing},
 };
 
-/// Loads them and tells what they are.
+/// Lists them.
 pub(crate) fn list(args: PluginList) -> Result<ExitCode, Failure> {
-    let plugins = load(args.file.config)?.plugins.all();
-    let infos: Vec<_> = plugins.iter().map(|plugin| plugin.info()).collect();
-    print(&match args.output {
-        Listing::Table => table(&infos),
+    let config = load(args.file.config)?;
+    let declared = config.plugins.all();
+    let infos: Vec<_> = declared.iter().map(|plugin| plugin.info()).collect();
+    let stored = block_on(stored(&config.settings.store))??;
+    match args.output {
+        Listing::Table => print(&table(&infos, &stored))?,
+        Listing::Json if infos.is_empty() && stored.is_empty() => {}
         Listing::Json => {
-            let lines: Result<Vec<_>, _> = infos.iter().map(serde_json::to_string).collect();
-            lines.map_err(|error| Failure::Broken(format!("failed to write JSON: {error}")))?.join("\n")
+            let lines = json(&infos, &stored);
+            print(&lines.map_err(|error| Failure::Broken(format!("failed to write JSON: {error}")))?)?;
         }
-    })?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is in the store. One that nobody has made yet has nothing.
+async fn stored(settings: &Settings) -> CoreResult<Vec<StoredPlugin>> {
+    if is_missing(settings) {
+        return Ok(Vec::new());
+    }
+    let opened = Opened::open_existing(settings).await?;
+    let stored = opened.store().plugins().await;
+    opened.close().await;
+    stored
 }

@@ -14,7 +14,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::{
     super::{block_on, check::render, print},
-    Failure, load,
+    Failure, find,
 };
 use crate::{
     cli::{LogFormat, PluginRun},
@@ -31,7 +31,7 @@ pub(crate) fn run(args: PluginRun) -> Result<ExitCode, Failure> {
     let (config, grant) = (json("with", &args.with)?, json("grant", &args.grant)?);
     let timeout: Span =
         args.timeout.parse().map_err(|error| Failure::Usage(format!("--timeout {:?}: {error}", args.timeout)))?;
-    let (plugins, plugin) = load(&args.component)?;
+    let (plugins, plugin) = find(&args.component, args.file)?;
     let kind = Wasm::new(DialPolicy::open(), plugins)?;
     let name: Arc<str> = plugin.info().name.as_str().into();
     let check = kind.build(&json!({ "plugin": &*name, "config": config, "grant": grant }))?;
