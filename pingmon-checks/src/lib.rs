@@ -27,7 +27,7 @@
 //!
 //! An address that the dial policy forbids is `unknown`: that we don't go there says nothing about the target.
 
-#[cfg(feature = "handshake")]
+#[cfg(any(feature = "tcp", feature = "tls", feature = "dns"))]
 mod address;
 #[cfg(any(feature = "handshake", feature = "http"))]
 #[cfg_attr(

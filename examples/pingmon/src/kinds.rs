@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use pingmon_checks::wasm::{Plugins, Wasm};
+use pingmon_checks::wasm::{Plugins, Wasm, WasmNotifier};
 use pingmon_core::{check::CheckKind, dial::DialPolicy, error::Result, notifier::NotifierKind};
 
 /// Everything a config file may name.
@@ -20,7 +20,8 @@ impl Kinds {
     pub(crate) fn new(dial: &DialPolicy, plugins: &Plugins) -> Result<Self> {
         let mut checks = pingmon_checks::kinds(dial.clone())?;
         checks.push(Arc::new(Wasm::new(dial.clone(), plugins.clone())?));
-        let notifiers = pingmon_notify::kinds(dial)?;
+        let mut notifiers = pingmon_notify::kinds(dial)?;
+        notifiers.push(Arc::new(WasmNotifier::new(dial.clone(), plugins.clone())?));
         Ok(Self {
             checks: checks.into_iter().map(|kind| (kind.name().into_owned(), kind)).collect(),
             notifiers: notifiers.into_iter().map(|kind| (kind.name().to_owned(), kind)).collect(),

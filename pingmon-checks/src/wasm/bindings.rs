@@ -1,4 +1,4 @@
-//! What wasmtime makes of `wit/check`. Nothing is written here by hand.
+//! What wasmtime makes of `wit`. Nothing is written here by hand.
 #![allow(missing_docs, unreachable_pub, reason = "generated")]
 
 wasmtime::component::bindgen!({
@@ -17,3 +17,13 @@ wasmtime::component::bindgen!({
         "pingmon:check/http.body": super::host::http::Body,
     },
 });
+
+/// Channels: the same host, another export.
+pub mod notify {
+    wasmtime::component::bindgen!({
+        path: ["wit/check", "wit/notify"],
+        world: "pingmon:notify/notifier",
+        exports: { default: async },
+        with: { "pingmon:check": super::pingmon::check },
+    });
+}

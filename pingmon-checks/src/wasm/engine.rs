@@ -43,6 +43,8 @@ impl Engine {
         let wasmtime = Wasmtime::new(&config).map_err(broken)?;
         let mut linker = Linker::new(&wasmtime);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(broken)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(broken)?;
+        // Channels import nothing else.
         Check::add_to_linker::<_, wasmtime::component::HasSelf<Session>>(&mut linker, |session| session)
             .map_err(broken)?;
         let ticker = Ticker::start(&wasmtime)?;

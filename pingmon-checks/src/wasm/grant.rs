@@ -1,4 +1,4 @@
-//! What a monitor lets its plug-in do. Pure decisions; the dial policy is asked as well, right before each connection.
+//! What a monitor or a channel lets its plug-in do. Pure decisions; the dial policy is asked as well, right before each connection.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use crate::fault::Fault;
 /// Most entries of each list.
 const MAX_ENTRIES: usize = 64;
 
-/// What a monitor grants; nothing unless it's given.
+/// What is granted; nothing unless it's given.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Grant")]
@@ -146,7 +146,7 @@ impl fmt::Debug for Grant {
 
 fn not_granted(what: &str, which: &str, field: &str) -> Fault {
     let which: String = which.chars().take(200).collect();
-    Fault::unknown("not_granted", format!("the monitor grants no {what} {which}; add it to grant.{field} if it may"))
+    Fault::unknown("not_granted", format!("not granted: {what} {which}; add it to grant.{field} if it may"))
 }
 
 /// Reads `scheme://host:port`, where the host may begin with `*.`.

@@ -9,8 +9,8 @@ use super::settings::Settings;
 const MAX_DEPTH: usize = 16;
 /// Most components and modules in a file.
 const MAX_PARTS: usize = 1_000;
-/// The interface's name, without its version.
-const INTERFACE: &str = "pingmon:check/";
+/// The interfaces' names, without their versions.
+const INTERFACES: [&str; 2] = ["pingmon:check", "pingmon:notify"];
 /// The only major version that is hosted.
 const MAJOR: &str = "1";
 
@@ -72,13 +72,14 @@ fn function(body: &wasmparser::FunctionBody<'_>, settings: &Settings) -> Result<
     Ok(())
 }
 
-/// Refuses another major version of our interface.
+/// Refuses another major version of our interfaces.
 fn version(name: &str) -> Result<(), String> {
-    let Some((_, version)) = name.strip_prefix(INTERFACE).and_then(|rest| rest.split_once('@')) else { return Ok(()) };
-    if version.split('.').next() == Some(MAJOR) {
+    let Some((name, version)) = name.split_once('@') else { return Ok(()) };
+    let package = name.split('/').next().unwrap_or_default();
+    if !INTERFACES.contains(&package) || version.split('.').next() == Some(MAJOR) {
         return Ok(());
     }
-    Err(format!("it was written for pingmon:check {version}; this pingmon runs plug-ins of {MAJOR}.x"))
+    Err(format!("it was written for {package} {version}; this pingmon runs plug-ins of {MAJOR}.x"))
 }
 
 #[cfg(test)]
@@ -104,14 +105,17 @@ mod tests {
 
     #[test]
     fn another_major_version_is_refused_and_the_reason_names_both() {
-        let of = |version: &str| {
-            let text = format!(r#"(component (import "pingmon:check/log@{version}" (instance)))"#);
+        let of = |interface: &str| {
+            let text = format!(r#"(component (import "{interface}" (instance)))"#);
             inspect(&wat::parse_str(text).unwrap(), &Settings::default())
         };
-        assert_eq!(of("1.0.0"), Ok(()));
-        assert_eq!(of("1.7.2"), Ok(()));
-        let said = "it was written for pingmon:check 2.0.0; this pingmon runs plug-ins of 1.x";
-        assert_eq!(of("2.0.0"), Err(said.to_owned()));
+        for fine in ["pingmon:check/log@1.0.0", "pingmon:notify/guest@1.7.2", "pingmon:checks/log@2.0.0"] {
+            assert_eq!(of(fine), Ok(()));
+        }
+        for package in ["pingmon:check", "pingmon:notify"] {
+            let said = format!("it was written for {package} 2.0.0; this pingmon runs plug-ins of 1.x");
+            assert_eq!(of(&format!("{package}/types@2.0.0")), Err(said));
+        }
     }
 
     #[test]

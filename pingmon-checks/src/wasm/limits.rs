@@ -1,6 +1,12 @@
 //! What a run may use up, counted down. A run that passes a limit is stopped, and the reason names the limit.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use wasmtime::ResourceLimiter;
 
@@ -61,39 +67,50 @@ impl ResourceLimiter for Meter {
     }
 }
 
-/// What is left of a run's calls and bytes.
-#[derive(Clone, Copy, Debug)]
+/// What a run used of its calls and bytes. Clones share it.
+#[derive(Clone, Debug)]
 pub(super) struct Budget {
     max_calls: u32,
-    calls: u32,
     max_traffic: usize,
-    traffic: usize,
+    used: Arc<Used>,
+}
+
+#[derive(Debug, Default)]
+struct Used {
+    calls: AtomicU32,
+    traffic: AtomicUsize,
 }
 
 impl Budget {
-    pub(super) const fn new(max_calls: u32, max_traffic: usize) -> Self {
-        Self { max_calls, calls: 0, max_traffic, traffic: 0 }
+    pub(super) fn new(max_calls: u32, max_traffic: usize) -> Self {
+        Self { max_calls, max_traffic, used: Arc::default() }
     }
 
     /// One more call.
     ///
     /// # Errors
     /// When it's one too many.
-    pub(super) fn call(&mut self) -> Result<(), Halt> {
-        self.calls = self.calls.saturating_add(1);
+    pub(super) fn call(&self) -> Result<(), Halt> {
         let most = self.max_calls;
-        (self.calls <= most).then_some(()).ok_or_else(|| Halt::limit("calls", most, "max_calls"))
+        (self.used.calls.fetch_add(1, Relaxed) < most)
+            .then_some(())
+            .ok_or_else(|| Halt::limit("calls", most, "max_calls"))
     }
 
     /// More bytes that were sent or received.
     ///
     /// # Errors
     /// When they are too many.
-    pub(super) fn traffic(&mut self, bytes: usize) -> Result<(), Halt> {
-        self.traffic = self.traffic.saturating_add(bytes);
+    pub(super) fn traffic(&self, bytes: usize) -> Result<(), Halt> {
         let most = self.max_traffic;
+        let traffic = self.used.traffic.fetch_add(bytes, Relaxed).saturating_add(bytes);
         let limit = || Halt::limit("traffic", format_args!("{most} bytes"), "max_traffic");
-        (self.traffic <= most).then_some(()).ok_or_else(limit)
+        (traffic <= most).then_some(()).ok_or_else(limit)
+    }
+
+    /// How many bytes are left.
+    pub(super) fn left(&self) -> usize {
+        self.max_traffic.saturating_sub(self.used.traffic.load(Relaxed))
     }
 }
 
@@ -103,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_is_left_counts_down_and_the_limit_is_named() {
-        let mut budget = Budget::new(1, 10);
+        let budget = Budget::new(1, 10);
         assert!(budget.call().is_ok() && budget.traffic(10).is_ok());
         assert_eq!(budget.call().unwrap_err().to_string(), "it needs more calls than the 1 of wasm.max_calls");
         assert!(budget.traffic(1).unwrap_err().to_string().contains("10 bytes of wasm.max_traffic"));

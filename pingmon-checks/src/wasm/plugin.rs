@@ -3,30 +3,25 @@
 use std::{sync::Arc, time::Duration};
 
 use pingmon_core::{
-    check::CheckContext,
     error::{Error, Result},
-    outcome::Outcome,
     time::Timestamp,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use wasmtime::{Store, component::Component};
 
 use super::{
-    bindings::{
-        CheckPre,
-        pingmon::check::types::{self, Capability},
-    },
+    bindings::pingmon::check::types::{self, Capability},
     engine::Engine,
+    grant::Grant,
     host::{Session, Span, Standing},
-    redact,
-    state::State,
+    purpose::{Instances, Purpose},
     verdict::{self, Broken},
 };
-use crate::{deadline::own_limit, http::expect::schema::Schema};
+use crate::http::expect::schema::Schema;
 
 /// Longest text in what a plug-in says of itself, in bytes.
 const MAX_TEXT: usize = 4_000;
@@ -41,7 +36,9 @@ pub struct Info {
     pub title: String,
     /// Its own version.
     pub version: String,
-    /// What it checks.
+    /// What it's for.
+    pub purpose: Purpose,
+    /// What it does.
     pub description: String,
     /// What it can't do without, and what for.
     pub wants: Vec<Want>,
@@ -68,8 +65,8 @@ pub struct Plugin {
     info: Info,
     wanted: Vec<Capability>,
     schema: Schema,
-    instances: CheckPre<Session>,
-    engine: Arc<Engine>,
+    pub(super) instances: Instances,
+    pub(super) engine: Arc<Engine>,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -95,9 +92,10 @@ impl Plugin {
         engine: &Arc<Engine>,
     ) -> Result<Self, String> {
         let missing = |error: wasmtime::Error| {
-            format!("it doesn't fit this pingmon's interface (pingmon:check 1.0): {error:#}").replace('\n', " ")
+            format!("it doesn't fit this pingmon's interface (pingmon:check 1.0, pingmon:notify 1.0): {error:#}")
+                .replace('\n', " ")
         };
-        let instances = engine.linker.instantiate_pre(component).and_then(CheckPre::new).map_err(missing)?;
+        let instances = Instances::link(component, engine).map_err(missing)?;
         let said = describe(name, &instances, engine).await.map_err(|broken| match broken {
             // That a record is another one shows when the first instance is made.
             Broken::Trapped(error) if !verdict::is_trap(&error) => missing(error),
@@ -117,6 +115,7 @@ impl Plugin {
             name: name.to_owned(),
             title: said.name,
             version: said.version,
+            purpose: instances.purpose(),
             description: said.description,
             wants: wants.map(|want| Want { capability: field(want.capability), reason: want.reason }).collect(),
             config_schema,
@@ -130,11 +129,14 @@ impl Plugin {
     ///
     /// # Errors
     /// [`Error::Config`] naming the field.
-    pub(super) fn accept(&self, config: &Value, standing: &Standing) -> Result<()> {
+    pub(super) fn accept(&self, purpose: Purpose, config: &Value, grant: &Grant) -> Result<()> {
+        if purpose != self.info.purpose {
+            return Err(Error::config("plugin", self.unfit(purpose)));
+        }
         if let Some((place, reason)) = self.schema.misfit(config) {
             return Err(Error::config(dotted(&place), reason));
         }
-        let missing = self.wanted.iter().position(|capability| !standing.grant.gives(*capability));
+        let missing = self.wanted.iter().position(|capability| !grant.gives(*capability));
         match missing.and_then(|index| self.info.wants.get(index)) {
             Some(want) => {
                 let reason = format!("the plug-in can't do without: {}; grant it what it may reach", want.reason);
@@ -151,78 +153,25 @@ impl Plugin {
         Some(format!("{}: {reason}", dotted(&place)))
     }
 
-    /// Runs once, in an instance of its own. Always ends a little before the timeout.
-    pub(super) async fn run(&self, standing: &Arc<Standing>, config: &str, cx: &CheckContext) -> Outcome {
-        let started = Instant::now();
-        let limit = own_limit(cx.timeout);
-        let span = Span { started_at: cx.started_at, started, deadline: started + own_limit(limit) };
-        let mut session = Session::new(Arc::clone(standing), Arc::clone(&cx.name), span, &self.engine.settings);
-        session.state = State::of(cx);
-        let context = types::Context {
-            monitor: cx.name.to_string(),
-            slot: u64::try_from(cx.slot.as_micros()).unwrap_or_default(),
-            timeout: u32::try_from(limit.as_millis()).unwrap_or(u32::MAX),
-        };
-        let mut store = self.engine.store(session);
-        let ended = match timeout_at(started + limit, self.engine.slots.acquire()).await {
-            Err(_) | Ok(Err(_)) => Err(Broken::Crowded(limit)),
-            Ok(Ok(_slot)) => {
-                let _ticking = self.engine.ticker.run();
-                let call = async {
-                    let instance = self.instances.instantiate_async(&mut store).await?;
-                    instance.pingmon_check_guest().call_run(&mut store, config, &context).await
-                };
-                flatten(timeout_at(started + limit, call).await, limit)
-            }
-        };
-        let Session { metrics, errors, state, .. } = store.into_data();
-        let mut outcome = match ended {
-            Ok(Ok(found)) => {
-                let mut outcome = verdict::outcome(found);
-                outcome.keep = state.into_keep();
-                outcome
-            }
-            Ok(Err(error)) => verdict::unknown(&Broken::Refused(error), ""),
-            Err(broken) => verdict::unknown(&broken, &String::from_utf8_lossy(&errors.contents())),
-        };
-        outcome.metrics.splice(..0, metrics);
-        redact::outcome(outcome, &standing.grant)
+    /// Its compiled code.
+    pub(super) fn component(&self) -> &Component {
+        self.instances.component()
+    }
+
+    /// Why it can't be used for that.
+    pub(super) fn unfit(&self, purpose: Purpose) -> String {
+        format!("the plug-in \"{}\" is a {}, not a {purpose}", self.info.name, self.info.purpose)
     }
 }
 
 /// Asks a plug-in what it is, with nothing granted.
-async fn describe(name: &str, instances: &CheckPre<Session>, engine: &Engine) -> Result<types::Info, Broken> {
-    let limit = Duration::from_secs(engine.settings.describe_seconds.into());
+async fn describe(name: &str, instances: &Instances, engine: &Engine) -> Result<types::Info, Broken> {
     let started = Instant::now();
-    let span = Span { started_at: Timestamp::default(), started, deadline: started + limit };
+    let end = started + Duration::from_secs(engine.settings.describe_seconds.into());
+    let span = Span { started_at: Timestamp::default(), started, deadline: end, end };
     let standing = Standing { plugin: name.into(), ..Standing::default() };
-    let mut store = engine.store(Session::new(Arc::new(standing), "".into(), span, &engine.settings));
-    let _ticking = engine.ticker.run();
-    let call = async {
-        let instance = instances.instantiate_async(&mut store).await?;
-        instance.pingmon_check_guest().call_describe(&mut store).await
-    };
-    flatten(timeout_at(started + limit, call).await, limit)
-}
-
-fn flatten<T>(ended: Result<wasmtime::Result<T>, tokio::time::error::Elapsed>, limit: Duration) -> Result<T, Broken> {
-    ended.map_err(|_| Broken::Late(limit))?.map_err(Broken::Trapped)
-}
-
-impl Engine {
-    /// The memory and the limits of one run.
-    fn store(&self, session: Session) -> Store<Session> {
-        let mut store = Store::new(&self.wasmtime, session);
-        store.limiter(|session| &mut session.meter);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
-        store.set_hostcall_fuel(self.settings.max_output);
-        if let Some(fuel) = self.settings.fuel {
-            // Fuel is counted when it's given, so it can be set.
-            let _ = store.set_fuel(fuel);
-        }
-        store
-    }
+    let session = Session::new(Arc::new(standing), "".into(), span, &engine.settings);
+    engine.call(session, span, async |store: &mut Store<Session>| instances.describe(store).await).await.0
 }
 
 /// Where a monitor grants a capability.

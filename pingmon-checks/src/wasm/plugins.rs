@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
 };
 
 use pingmon_core::error::{Error, Result};
@@ -32,7 +32,11 @@ struct Shared {
     compiler: Compiler,
     /// Made when the first plug-in is loaded: it reserves address space and has a thread.
     engine: Mutex<Option<Arc<Engine>>>,
+    /// What another table has compiled for the same engine, by hash.
+    compiled: BTreeMap<String, Component>,
     table: RwLock<Table>,
+    /// The table that took this one's place.
+    successor: OnceLock<Plugins>,
 }
 
 /// What there is, by name.
@@ -56,13 +60,38 @@ impl Plugins {
     pub fn new(settings: Settings, compiler: Compiler) -> Result<Self> {
         settings.validate()?;
         let keys = Keys::parse(&settings.trust)?;
-        let (engine, table) = (Mutex::default(), RwLock::default());
-        Ok(Self(Arc::new(Shared { settings, keys, compiler, engine, table })))
+        Ok(Self::sharing(settings, keys, compiler, None, BTreeMap::new()))
     }
 
     /// What plug-ins may use up here.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// Another empty table, for a config that is read again: with the same settings, it compiles nothing that this one has.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn again(&self, settings: Settings) -> Result<Self> {
+        let compiler = self.0.compiler.clone();
+        if settings != self.0.settings {
+            return Self::new(settings, compiler);
+        }
+        let keys = Keys::parse(&settings.trust)?;
+        let engine = self.0.engine.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let compiled = self.all().into_iter().map(|plugin| (plugin.info().sha256.clone(), plugin.component().clone()));
+        Ok(Self::sharing(settings, keys, compiler, engine, compiled.collect()))
+    }
+
+    fn sharing(
+        settings: Settings,
+        keys: Keys,
+        compiler: Compiler,
+        engine: Option<Arc<Engine>>,
+        compiled: BTreeMap<String, Component>,
+    ) -> Self {
+        let (engine, table, successor) = (Mutex::new(engine), RwLock::default(), OnceLock::new());
+        Self(Arc::new(Shared { settings, keys, compiler, engine, compiled, table, successor }))
     }
 
     /// Makes a component ready to run, without putting it into the table: compiles it unless that was done before, and asks
@@ -111,7 +140,10 @@ impl Plugins {
         let refused = |reason: String| ("file", reason);
         inspect(wasm, &self.0.settings).map_err(refused)?;
         let engine = self.engine().map_err(|error| refused(error.chain()))?;
-        let component = self.component(wasm, &engine).await.map_err(refused)?;
+        let component = match self.0.compiled.get(&found) {
+            Some(component) => component.clone(),
+            None => self.component(wasm, &engine).await.map_err(refused)?,
+        };
         Plugin::prepare(name, wasm, &component, &engine).await.map_err(refused)
     }
 
@@ -132,13 +164,18 @@ impl Plugins {
         self.table_mut(|table| table.open = true);
     }
 
-    /// Makes what is installed and expected the same as in another table: what isn't there is gone. Those of a store stay.
-    pub fn replace(&self, others: &Self) {
-        let (installed, expected) = others.table(|table| (table.installed.clone(), table.expected.clone()));
+    /// Makes what is installed and expected the same as in another table, a draft: what isn't there is gone. Those of a store
+    /// stay. What was built with the draft looks here from now on.
+    pub fn replace(&self, draft: &Self) {
+        let (installed, expected) = draft.table(|table| (table.installed.clone(), table.expected.clone()));
         self.table_mut(|table| {
             (table.installed, table.expected) = (installed, expected);
             table.reconsider();
         });
+        if !Arc::ptr_eq(&self.0, &draft.0) {
+            // A draft is used once; the first place it got is the one that counts.
+            let _ = draft.0.successor.set(self.clone());
+        }
     }
 
     /// All plug-ins, by name.
@@ -155,6 +192,9 @@ impl Plugins {
     /// # Errors
     /// Says which there are.
     pub(super) fn get(&self, name: &str) -> Result<Arc<Plugin>, String> {
+        if let Some(successor) = self.0.successor.get() {
+            return successor.get(name);
+        }
         self.table(|table| table.get(name).ok_or_else(|| table.missing(name)))
     }
 

@@ -27,6 +27,10 @@ pub(super) enum Broken {
     Trapped(wasmtime::Error),
     /// It said that it can't.
     Refused(types::Error),
+    /// It isn't there.
+    Missing(String),
+    /// It can't do with the config, or is for something else.
+    Unfit(String),
 }
 
 impl Broken {
@@ -39,6 +43,8 @@ impl Broken {
                 ("plugin_limit", format!("the plug-in didn't get its turn within {}: {reason}", Span(*limit)))
             }
             Self::Trapped(error) => trapped(error),
+            Self::Missing(reason) => ("plugin_missing", reason.clone()),
+            Self::Unfit(reason) => ("plugin_config", reason.clone()),
             Self::Refused(types::Error::Config(reason)) => {
                 ("plugin_config", format!("the plug-in can't use its config: {reason}"))
             }
@@ -78,12 +84,17 @@ fn trapped(error: &wasmtime::Error) -> (&'static str, String) {
 }
 
 /// The verdict on a run that broke.
-pub(super) fn unknown(broken: &Broken, last_words: &str) -> Outcome {
+pub(super) fn unknown(broken: &Broken, wrote: &str) -> Outcome {
     let (kind, message) = broken.explain();
     let outcome = Outcome::unknown(message).evidence("error", kind);
-    let skipped = last_words.chars().count().saturating_sub(MAX_LAST_WORDS);
-    let last_words: String = last_words.trim_end().chars().skip(skipped).collect();
+    let last_words = last_words(wrote);
     if last_words.is_empty() { outcome } else { outcome.evidence("stderr", last_words) }
+}
+
+/// The end of what a plug-in wrote while it broke.
+pub(super) fn last_words(wrote: &str) -> String {
+    let skipped = wrote.chars().count().saturating_sub(MAX_LAST_WORDS);
+    wrote.trim_end().chars().skip(skipped).collect()
 }
 
 /// The plug-in's outcome in our words.

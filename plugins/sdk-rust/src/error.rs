@@ -1,5 +1,7 @@
 //! Why a run ends early.
 
+use std::fmt;
+
 use crate::Fault;
 
 /// Why a run ends early.
@@ -11,6 +13,15 @@ pub enum Error {
     Config(String),
     /// Something broke in the plug-in.
     Broken(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => f.write_str(&fault.message),
+            Self::Config(reason) | Self::Broken(reason) => f.write_str(reason),
+        }
+    }
 }
 
 impl From<Fault> for Error {

@@ -1,5 +1,7 @@
 //! Requests. Each origin has to be granted, redirects included.
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -8,6 +10,7 @@ use crate::{
         http::{self, Body},
         types::Phase,
     },
+    notifier::Failure,
 };
 
 pub use http::{Header, Request};
@@ -31,6 +34,11 @@ pub struct Response {
     body: Body,
 }
 
+/// A header of a request.
+pub fn header(name: &str, value: &str) -> Header {
+    Header { name: name.to_owned(), value: value.to_owned() }
+}
+
 /// Asks for a URL.
 ///
 /// # Errors
@@ -38,6 +46,15 @@ pub struct Response {
 pub fn get(url: &str) -> Result<Response, Fault> {
     let (method, url) = ("GET".to_owned(), url.to_owned());
     fetch(&Request { method, url, headers: Vec::new(), body: Vec::new(), redirects: REDIRECTS })
+}
+
+/// Posts a body.
+///
+/// # Errors
+/// When no answer comes, or when it isn't granted.
+pub fn post(url: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Result<Response, Fault> {
+    let (method, url, headers) = ("POST".to_owned(), url.to_owned(), vec![header("content-type", content_type)]);
+    fetch(&Request { method, url, headers, body: body.into(), redirects: 0 })
 }
 
 /// Sends a request.
@@ -53,6 +70,27 @@ impl Response {
     /// The first value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.as_str())
+    }
+
+    /// Whether a receiver took what it was sent: any 2xx. 408, 425, 429 and 5xx are worth another attempt, not before the
+    /// `retry-after` in seconds that it asked for.
+    ///
+    /// # Errors
+    /// When it didn't.
+    pub fn accepted(&self) -> Result<(), Failure> {
+        let reason = format!("status {}", self.status);
+        match self.status {
+            200..300 => Ok(()),
+            408 | 425 | 429 | 500.. => {
+                let wait = self.header("retry-after").and_then(|seconds| seconds.trim().parse().ok());
+                let failure = Failure::retryable(reason);
+                Err(match wait {
+                    Some(seconds) => failure.after(Duration::from_secs(seconds)),
+                    None => failure,
+                })
+            }
+            _ => Err(Failure::refused(reason)),
+        }
     }
 
     /// The next piece of the body; empty at its end.

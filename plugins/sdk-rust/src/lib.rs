@@ -1,4 +1,5 @@
-//! Checks of pingmon as plug-ins, in Rust: a trait to implement and a macro to export it.
+//! Checks and channels of pingmon as plug-ins, in Rust: a trait to implement and a macro to export it. What makes a channel is
+//! in [`notifier`].
 //!
 //! ```ignore
 //! use pingmon_plugin::{Check, Context, Info, Outcome, Result, http};
@@ -41,6 +42,7 @@ pub mod bindings {
 mod error;
 pub mod http;
 mod info;
+pub mod notifier;
 mod outcome;
 
 use serde::de::DeserializeOwned;

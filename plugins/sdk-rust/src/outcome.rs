@@ -68,8 +68,14 @@ impl Outcome {
 
     /// Adds a number.
     #[must_use]
-    pub fn metric(mut self, name: &str, value: f64, unit: &str) -> Self {
-        self.0.metrics.push(metric(name, value, unit, &[]));
+    pub fn metric(self, name: &str, value: f64, unit: &str) -> Self {
+        self.measured(metric(name, value, unit, &[]))
+    }
+
+    /// Adds a number with labels.
+    #[must_use]
+    pub fn measured(mut self, metric: Metric) -> Self {
+        self.0.metrics.push(metric);
         self
     }
 

@@ -78,7 +78,7 @@ fn load(named: Option<PathBuf>) -> Result<Config, Failure> {
     let file = config::find(named).ok_or_else(|| {
         Failure::Usage("there is no pingmon.toml in this directory: write one, or name another with --config".into())
     })?;
-    Source::read(&file).and_then(|source| config::load(&source, Kinds::new)).map_err(Failure::Config)
+    Source::read(&file).and_then(|source| config::load(&source, None, Kinds::new)).map_err(Failure::Config)
 }
 
 /// Does what waits for others, to its end.

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use pingmon_checks::wasm::Plugins;
 use tokio::net::TcpListener;
 
 use super::Failure;
@@ -27,7 +28,7 @@ pub(super) async fn prepare(file: Option<&Path>) -> Result<(Config, TcpListener,
 }
 
 async fn from_file(file: &Path) -> Result<(Config, TcpListener), Failure> {
-    let config = load(file.to_owned()).await?;
+    let config = load(file.to_owned(), None).await?;
     let address = config.settings.web.listen;
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::Broken(format!("failed to listen on {address} (web.listen): {}", listen_hint(&error)))
@@ -47,7 +48,7 @@ async fn quick_start() -> Result<(Config, TcpListener), Failure> {
     let failed = |e: io::Error| Failure::Broken(format!("failed to listen on {usual}: {}", listen_hint(&e)));
     let listener = listener.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let config = config::load(&quickstart::source(address), Kinds::new).map_err(Failure::Config)?;
+    let config = config::load(&quickstart::source(address), None, Kinds::new).map_err(Failure::Config)?;
     Ok((config, listener))
 }
 
@@ -59,9 +60,10 @@ fn listen_hint(error: &io::Error) -> String {
     }
 }
 
-/// Reads the file on a thread of its own: a large one takes seconds of work.
-pub(super) async fn load(file: PathBuf) -> Result<Config, Failure> {
-    let read = move || Source::read(&file).and_then(|source| config::load(&source, Kinds::new));
+/// Reads the file on a thread of its own: a large one takes seconds of work. What `former` plug-ins have compiled isn't
+/// compiled again.
+pub(super) async fn load(file: PathBuf, former: Option<Plugins>) -> Result<Config, Failure> {
+    let read = move || Source::read(&file).and_then(|source| config::load(&source, former.as_ref(), Kinds::new));
     match tokio::task::spawn_blocking(read).await {
         Ok(loaded) => loaded.map_err(Failure::Config),
         Err(broken) => Err(Failure::Broken(format!("failed to read the config: {broken}"))),

@@ -284,7 +284,7 @@ impl Running {
             warn!("nothing to reload: this is the quick start; write a pingmon.toml and start again");
             return;
         };
-        match load(file).await {
+        match load(file, Some(self.plugins.clone())).await {
             Ok(config) => self.take_over(config).await,
             Err(Failure::Config(problems)) => error!("kept the old config, the new one isn't good:\n{problems}"),
             Err(Failure::Usage(reason) | Failure::Broken(reason) | Failure::Unknown(reason)) => {

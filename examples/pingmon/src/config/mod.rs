@@ -116,12 +116,14 @@ pub(crate) struct Planned {
     pub(crate) enabled: bool,
 }
 
-/// Reads a config. `kinds` is asked for the kinds once the file's dial policy and plug-ins are known.
+/// Reads a config. `kinds` is asked for the kinds once the file's dial policy and plug-ins are known; what `former` plug-ins
+/// have compiled is used again.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn load(
     source: &Source,
+    former: Option<&Plugins>,
     kinds: impl Fn(&DialPolicy, &Plugins) -> Result<Kinds>,
 ) -> Result<Config, Problems> {
     // The tree is read anew if there is something to locate: a config of 100,000 monitors is large, and mostly good.
@@ -135,7 +137,7 @@ pub(crate) fn load(
     let (store, web) = (reader.section("store").unwrap_or_default(), reader.section("web").unwrap_or_default());
     let dial = own::policy(reader.section("dial").unwrap_or_default(), &store, &web);
     let whole = |error: Error| Problems::whole(&source.name, error.chain());
-    let declared = plugins::load(&config, &source.environment, &mut findings).map_err(whole)?;
+    let declared = plugins::load(&config, former, &source.environment, &mut findings).map_err(whole)?;
     let kinds = kinds(&dial, &declared.plugins).map_err(whole)?;
     let structure = Structure::new(schema::resolved(&kinds)).map_err(|error| Problems::whole(&source.name, error))?;
     structure.judge(&config).into_iter().for_each(|finding| findings.add_unless_covered(finding));

@@ -34,20 +34,29 @@ pub(crate) fn compiler() -> Compiler {
     Compiler::Process { program, arguments: vec!["compile-plugin".into()] }
 }
 
-/// Loads what a config declares. What can't be loaded becomes a finding.
+/// Loads what a config declares. What can't be loaded becomes a finding; what `former` ones have compiled is used again.
 ///
 /// # Errors
 /// When this machine can't run plug-ins.
-pub(super) fn load(config: &Value, environment: &Environment, findings: &mut Findings) -> Result<Declared> {
+pub(super) fn load(
+    config: &Value,
+    former: Option<&Plugins>,
+    environment: &Environment,
+    findings: &mut Findings,
+) -> Result<Declared> {
     let read = config.get("wasm").map(parse_config::<Settings>).transpose();
     // What is wrong with the section, the structure says.
     let mut settings = read.ok().flatten().unwrap_or_default();
     settings.cache = settings.cache.map(|cache| environment.path(&cache));
-    let plugins = match Plugins::new(settings, compiler()) {
+    let table = |settings| match former {
+        Some(former) => former.again(settings),
+        None => Plugins::new(settings, compiler()),
+    };
+    let plugins = match table(settings) {
         Ok(plugins) => plugins,
         Err(error) => {
             distrust(error, config, findings);
-            Plugins::new(Settings::default(), compiler())?
+            table(Settings::default())?
         }
     };
     let mut declared = Declared { plugins, failed: HashSet::new() };
@@ -113,13 +122,15 @@ impl Declared {
         Ok(())
     }
 
-    /// Takes out the tables of monitors whose plug-in can't be used: that was said already.
+    /// Takes out the tables of monitors and notifiers whose plug-in can't be used: that was said already.
     pub(super) fn prune(&self, config: &mut Value) {
-        let monitors = config.get_mut("monitor").and_then(Value::as_array_mut).into_iter().flatten();
-        for monitor in monitors.filter_map(Value::as_object_mut) {
-            let plugin = monitor.get("wasm").and_then(|wasm| wasm.get("plugin")).and_then(Value::as_str);
-            if plugin.is_some_and(|plugin| self.failed.contains(plugin)) {
-                monitor.remove("wasm");
+        for list in ["monitor", "notifier"] {
+            let users = config.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+            for user in users.filter_map(Value::as_object_mut) {
+                let plugin = user.get("wasm").and_then(|wasm| wasm.get("plugin")).and_then(Value::as_str);
+                if plugin.is_some_and(|plugin| self.failed.contains(plugin)) {
+                    user.remove("wasm");
+                }
             }
         }
     }

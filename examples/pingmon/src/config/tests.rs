@@ -110,7 +110,7 @@ fn kinds() -> Kinds {
 
 fn read(text: &str) -> Result<Config, Problems> {
     let environment = Environment::new("/nowhere", |name| (name == "SECRET").then(|| "hunter2".into()));
-    load(&Source { name: "f".into(), text: text.into(), environment }, |_, _| Ok(kinds()))
+    load(&Source { name: "f".into(), text: text.into(), environment }, None, |_, _| Ok(kinds()))
 }
 
 /// The problems of a text, one a line, without the summary.

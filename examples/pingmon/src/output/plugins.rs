@@ -16,11 +16,12 @@ pub(crate) fn table(declared: &[&Info], stored: &[StoredPlugin]) -> String {
                 store"
             .to_owned();
     }
-    let mut table = grid::titled(["NAME", "IN", "VERSION", "BYTES", "SHA-256", "CHECKS"]);
+    let mut table = grid::titled(["NAME", "IN", "IS A", "VERSION", "BYTES", "SHA-256", "ABOUT"]);
     let short = |hash: &str| hash.chars().take(SHORT_HASH).collect::<String>();
     for info in declared {
         let (name, version, about) = (one_line(&info.name), one_line(&info.version), one_line(&info.description));
-        table.add_row([name, "file".to_owned(), version, info.size.to_string(), short(&info.sha256), about]);
+        let purpose = info.purpose.to_string();
+        table.add_row([name, "file".to_owned(), purpose, version, info.size.to_string(), short(&info.sha256), about]);
     }
     for plugin in stored {
         let signed = if plugin.signature.is_some() { ", signed" } else { "" };
@@ -29,7 +30,7 @@ pub(crate) fn table(declared: &[&Info], stored: &[StoredPlugin]) -> String {
             false => format!("(added {}{signed})", plugin.added_at),
         };
         let (name, size) = (one_line(&plugin.name), plugin.size.to_string());
-        table.add_row([name, "store".to_owned(), String::new(), size, short(&plugin.sha256), about]);
+        table.add_row([name, "store".to_owned(), String::new(), String::new(), size, short(&plugin.sha256), about]);
     }
     grid::text(table)
 }

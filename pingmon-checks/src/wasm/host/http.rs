@@ -1,5 +1,6 @@
 //! `http`: requests, over the same transport as those of the `http` kind.
 
+use tokio::time::Instant;
 use wasmtime::component::Resource;
 
 use super::{MAX_READ, Reach, Session};
@@ -23,17 +24,10 @@ pub struct Body {
 }
 
 impl Reach {
-    async fn send(&self, request: Request) -> Result<Fetched, Fault> {
-        let services = self.services()?;
-        let asked = Asked {
-            method: request.method,
-            url: request.url,
-            headers: request.headers.into_iter().map(|header| (header.name, header.value)).collect(),
-            body: request.body,
-            redirects: request.redirects.into(),
-        };
+    /// Asks for something that is granted, on each redirect too, and brings the head of the answer.
+    pub(super) async fn fetch(&self, asked: Asked, deadline: Instant) -> Result<Fetched, Fault> {
         let permit = |url: &url::Url| self.standing.grant.url(url);
-        services.fetcher.fetch(asked, self.span.started_at, self.span.deadline, permit).await
+        self.services()?.fetcher.fetch(asked, self.span.started_at, deadline, permit).await
     }
 }
 
@@ -41,7 +35,14 @@ impl http::Host for Session {
     async fn fetch(&mut self, request: Request) -> wasmtime::Result<Result<Response, types::Fault>> {
         self.call()?;
         self.traffic(request.body.len())?;
-        let answer = match self.reach.clone().send(request).await {
+        let asked = Asked {
+            method: request.method,
+            url: request.url,
+            headers: request.headers.into_iter().map(|header| (header.name, header.value)).collect(),
+            body: request.body,
+            redirects: request.redirects.into(),
+        };
+        let answer = match self.reach.clone().fetch(asked, self.reach.span.deadline).await {
             Ok(answer) => answer,
             Err(fault) => return Ok(Err(fault.into())),
         };

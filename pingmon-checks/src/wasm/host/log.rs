@@ -7,10 +7,10 @@ impl log::Host for Session {
     fn write(&mut self, severity: Severity, message: String) -> wasmtime::Result<()> {
         if message.len() > self.log_left {
             if self.log_left > 0 {
-                let (plugin, monitor) = (&*self.reach.standing.plugin, &*self.monitor);
+                let (plugin, user) = (&*self.reach.standing.plugin, &*self.user);
                 tracing::warn!(
                     plugin,
-                    monitor,
+                    user,
                     "the plug-in logs more than wasm.max_log; the rest of this run is dropped"
                 );
                 self.log_left = 0;
@@ -19,12 +19,12 @@ impl log::Host for Session {
         }
         self.log_left -= message.len();
         let message = self.redacted(&message).replace(char::is_control, " ");
-        let (plugin, monitor) = (&*self.reach.standing.plugin, &*self.monitor);
+        let (plugin, user) = (&*self.reach.standing.plugin, &*self.user);
         match severity {
-            Severity::Debug => tracing::debug!(plugin, monitor, "{message}"),
-            Severity::Info => tracing::info!(plugin, monitor, "{message}"),
-            Severity::Warn => tracing::warn!(plugin, monitor, "{message}"),
-            Severity::Error => tracing::error!(plugin, monitor, "{message}"),
+            Severity::Debug => tracing::debug!(plugin, user, "{message}"),
+            Severity::Info => tracing::info!(plugin, user, "{message}"),
+            Severity::Warn => tracing::warn!(plugin, user, "{message}"),
+            Severity::Error => tracing::error!(plugin, user, "{message}"),
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
-//! What a run's plug-in may call, one interface a file: each asks the grant first, then the dial policy, and comes back by
-//! the deadline. WASI is there too, since languages need it, but has no files, sockets, arguments or environment.
+//! What a plug-in may call, one interface a file: each asks the grant first, then the dial policy, and comes back by
+//! the deadline. WASI is there too, since languages need it, but has no files, sockets, arguments or environment,
+//! and its requests go the same way.
 
 mod clock;
 mod dns;
@@ -9,14 +10,17 @@ mod metric;
 mod secret;
 mod state;
 pub(super) mod tcp;
+mod wasi_http;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use pingmon_core::{error::Result, outcome::Metric, time::Timestamp};
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2::pipe::MemoryOutputPipe};
+use wasmtime_wasi_http::WasiHttpCtx;
 
+use self::wasi_http::Sender;
 use super::{
     bindings::pingmon::check::types,
     grant::Grant,
@@ -25,7 +29,7 @@ use super::{
     settings::Settings,
     state::State,
 };
-use crate::{dial::Dialer, fault::Fault, handshake::SystemTrust, http::fetch::Fetcher};
+use crate::{deadline::own_limit, dial::Dialer, fault::Fault, handshake::SystemTrust, http::fetch::Fetcher};
 
 /// Most things of the host that a run holds at once.
 const MAX_HANDLES: usize = 1_000;
@@ -69,6 +73,26 @@ pub(super) struct Span {
     pub(super) started: Instant,
     /// When each call of the host comes back.
     pub(super) deadline: Instant,
+    /// When the plug-in has to have ended.
+    pub(super) end: Instant,
+}
+
+impl Span {
+    /// From now on, ending a little before whoever calls would end it.
+    pub(super) fn begin(started_at: Timestamp, timeout: Duration) -> Self {
+        let (started, limit) = (Instant::now(), own_limit(timeout));
+        Self { started_at, started, deadline: started + own_limit(limit), end: started + limit }
+    }
+
+    /// How long it may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.end - self.started
+    }
+
+    /// The same as plug-ins are told it.
+    pub(super) fn limit_millis(&self) -> u32 {
+        u32::try_from(self.limit().as_millis()).unwrap_or(u32::MAX)
+    }
 }
 
 /// What calls that wait need; WASI's part of a session can't be lent to them.
@@ -89,18 +113,22 @@ pub(super) struct Session {
     pub(super) state: State,
     wasi: WasiCtx,
     table: ResourceTable,
+    http: WasiHttpCtx,
+    sender: Sender,
     reach: Reach,
-    monitor: Arc<str>,
+    /// The monitor or the channel.
+    user: Arc<str>,
     budget: Budget,
     log_left: usize,
 }
 
 impl Session {
-    pub(super) fn new(standing: Arc<Standing>, monitor: Arc<str>, span: Span, settings: &Settings) -> Self {
+    pub(super) fn new(standing: Arc<Standing>, user: Arc<str>, span: Span, settings: &Settings) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         let errors = MemoryOutputPipe::new(settings.max_log);
         let wasi = WasiCtx::builder().max_random_size(MAX_RANDOM).stderr(errors.clone()).build();
+        let (reach, budget) = (Reach { standing, span }, Budget::new(settings.max_calls, settings.max_traffic));
         Self {
             meter: Meter { max_memory: settings.max_memory, max_table: settings.max_table },
             metrics: Vec::new(),
@@ -108,9 +136,11 @@ impl Session {
             state: State::default(),
             wasi,
             table,
-            reach: Reach { standing, span },
-            monitor,
-            budget: Budget::new(settings.max_calls, settings.max_traffic),
+            http: WasiHttpCtx::new(),
+            sender: Sender { reach: reach.clone(), budget: budget.clone() },
+            reach,
+            user,
+            budget,
             log_left: settings.max_log,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pingmon_checks::wasm::{Plugin, Plugins, Settings};
+use pingmon_checks::wasm::{Compiler, Plugin, Plugins, Purpose, Settings};
 use pingmon_core::{check::CheckContext, error::Error, id::MonitorId, outcome::Status, time::Timestamp};
 use serde_json::json;
 use tokio::time::Instant;
@@ -23,10 +23,36 @@ async fn a_plugin_says_what_it_is() {
     let all = plugins().await.all();
     let info = all[0].info();
     assert_eq!((info.name.as_str(), info.title.as_str(), info.version.as_str()), ("hostile", "hostile", "1.0.0"));
+    assert_eq!(info.purpose, Purpose::Check);
     assert_eq!(info.config_schema["required"], json!(["does"]));
     assert_eq!((info.sha256.len(), info.size), (64, fixture("hostile.wasm").len()));
     let outcome = hostile(json!({ "does": "tell" })).await.run().await;
     assert_eq!(outcome.message, "shop 1780272000000000 4950");
+}
+
+#[tokio::test]
+async fn a_table_that_is_made_again_compiles_nothing_that_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("compile");
+    std::fs::copy(env!("CARGO_BIN_EXE_pingmon-compile-plugin"), &program).unwrap();
+    let without_cache = Settings::default();
+    let compiler = Compiler::Process { program: program.clone(), arguments: Vec::new() };
+    let first = Plugins::new(without_cache.clone(), compiler).unwrap();
+    let wasm = fixture("board.wasm");
+    first.install(first.load("board", &wasm, None).await.unwrap());
+
+    std::fs::remove_file(program).unwrap();
+    let second = first.again(without_cache.clone()).unwrap();
+    second.install(second.load("other", &wasm, None).await.unwrap());
+    assert_eq!(second.all().len(), 1, "a table of its own");
+    let third = second.again(without_cache.clone()).unwrap();
+    assert!(third.load("third", &wasm, None).await.is_ok());
+    let error = third.load("another", &fixture("queue_depth.wasm"), None).await.unwrap_err().to_string();
+    assert!(error.contains("the compiler of plug-ins can't be used"), "{error}");
+
+    let mut others = without_cache;
+    others.max_memory *= 2;
+    assert!(third.again(others).unwrap().load("board", &wasm, None).await.is_err(), "another engine's code is no use");
 }
 
 #[tokio::test]

@@ -5,8 +5,10 @@ mod component;
 mod grants;
 mod hostile;
 mod loading;
+mod notifier;
 mod sample;
 mod stored;
+mod wasi_http;
 
 use std::{path::PathBuf, time::Duration};
 

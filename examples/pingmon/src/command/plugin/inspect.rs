@@ -21,7 +21,7 @@ pub(crate) fn inspect(args: PluginInspect) -> Result<ExitCode, Failure> {
 }
 
 fn text(info: &Info, file: &str) -> String {
-    let mut text = format!("{} {}: {}\n", info.title, info.version, info.description);
+    let mut text = format!("{} {}, a {}: {}\n", info.title, info.version, info.purpose, info.description);
     let _ = writeln!(text, "\n[[plugin]]\nname = {:?}\nfile = {file:?}\nsha256 = \"{}\"", info.name, info.sha256);
     if !info.wants.is_empty() {
         let _ = writeln!(text, "\nIt can't do without:");
