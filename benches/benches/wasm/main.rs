@@ -1,0 +1,154 @@
+//! What a run of a plug-in costs, beside what it's made of: a store, an instance and a call of the same component by wasmtime
+//! alone; beside extism; and beside a process for each check. How long a compiled plug-in takes to load, and what 1,000
+//! monitors of one weigh. Each line ends with what is aimed at.
+#![allow(clippy::expect_used, clippy::print_stdout, missing_docs, reason = "a bench that can't go on is to fail")]
+
+mod peers;
+mod raw;
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use pingmon_benches::ground::process::Usage;
+use pingmon_checks::wasm::{Compiler, Plugins, Settings, Wasm};
+use pingmon_core::{
+    check::{Check, CheckContext, CheckKind as _},
+    dial::DialPolicy,
+    id::MonitorId,
+    outcome::Status,
+    time::Timestamp,
+};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use self::{
+    peers::{Extism, Process},
+    raw::Raw,
+};
+
+const RUNS: u32 = 2_000;
+const EXTISM_RUNS: u32 = 300;
+const ROUNDS: usize = 15;
+const LOADS: usize = 50;
+const MONITORS: usize = 1_000;
+/// What the plug-in is told to do.
+const CONFIG: &str = r#"{"does":"nothing"}"#;
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins/fixtures").join(name);
+    std::fs::read(path).expect("the fixture")
+}
+
+/// Processor time of this process.
+fn cpu() -> Duration {
+    Usage::of(std::process::id()).expect("Linux").cpu
+}
+
+fn micros(took: Duration, count: u32) -> f64 {
+    took.as_secs_f64() * 1e6 / f64::from(count)
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// One line: what was measured, what came out, what is aimed at.
+fn tell(what: &str, found: &str, aim: &str, met: bool) {
+    let verdict = if met { "met" } else { "MISSED" };
+    println!("{what:<44} {found:<44} aim {aim}: {verdict}");
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let wasm = fixture("hostile.wasm");
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut settings = Settings::default();
+    settings.cache = Some(directory.path().join("plugins"));
+    let plugins = load(&runtime, &settings, &wasm);
+    let kind = Wasm::new(DialPolicy::open(), plugins).expect("the kind");
+    let config = json!({ "plugin": "it", "config": { "does": "nothing" } });
+    let check = kind.build(&config).expect("a check");
+    run(&runtime, &check, &Raw::new(&wasm), &Process::build(directory.path()));
+    weigh(&runtime, &kind, &config);
+}
+
+/// How long a plug-in takes until it is ready, compiled before by another process.
+fn load(runtime: &Runtime, settings: &Settings, wasm: &[u8]) -> Plugins {
+    let other = fixture("queue_depth.wasm");
+    let load = || {
+        let plugins = Plugins::new(settings.clone(), Compiler::InProcess).expect("plug-ins");
+        // The first one makes the engine.
+        runtime.block_on(plugins.load("other", &other, None)).expect("a plug-in");
+        let started = Instant::now();
+        plugins.install(runtime.block_on(plugins.load("it", wasm, None)).expect("a plug-in"));
+        (plugins, started.elapsed())
+    };
+    let (plugins, compiled) = load();
+    let cached = median((0..LOADS).map(|_| micros(load().1, 1)).collect());
+    println!("{:<44} {compiled:.1?}", format!("compiling a component of {} KiB", wasm.len() / 1_024));
+    tell("loading it from the cache", &format!("{cached:.0} us"), "< 1,000 us", cached < 1_000.0);
+    plugins
+}
+
+fn run(runtime: &Runtime, check: &Arc<dyn Check>, raw: &Raw, process: &Process) {
+    let cx = CheckContext::new(MonitorId::new(), "shop", Timestamp::default(), Duration::from_secs(5));
+    let mut extism = Extism::start();
+    let (mut whole, mut bare, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut extisms, mut processes) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        runtime.block_on(async {
+            for _ in 0..RUNS {
+                assert_eq!(check.run(&cx).await.expect("a run").status, Status::Up);
+            }
+        });
+        let ours = micros(started.elapsed(), RUNS);
+        let started = Instant::now();
+        runtime.block_on(async {
+            for _ in 0..RUNS {
+                raw.run().await;
+            }
+        });
+        let theirs = micros(started.elapsed(), RUNS);
+        ratios.push(ours / theirs);
+        (whole.push(ours), bare.push(theirs));
+        extisms.extend(extism.as_mut().map(|extism| extism.run(EXTISM_RUNS) / ours));
+        processes.push(process.run() / ours);
+    }
+    let (whole, bare, ratio) = (median(whole), median(bare), median(ratios));
+    let rate = 1e6 / whole;
+    tell("a run", &format!("{whole:.1} us, {rate:.0} a second on one core"), ">= 25,000", rate >= 25_000.0);
+    tell("wasmtime alone", &format!("{bare:.1} us; a run takes {ratio:.2} times that"), "<= 1.15", ratio <= 1.15);
+    match extisms.is_empty() {
+        true => println!("extism wasn't built: cargo build --release --manifest-path benches/extism/Cargo.toml"),
+        false => against("extism, fresh", whole, median(extisms), 8.0),
+    }
+    against("a process for each check (static, Rust)", whole, median(processes), 20.0);
+}
+
+fn against(what: &str, whole: f64, ratio: f64, aim: f64) {
+    tell(what, &format!("{:.0} us, {ratio:.1} times a run", whole * ratio), &format!(">= {aim}"), ratio >= aim);
+}
+
+fn weigh(runtime: &Runtime, kind: &Wasm, config: &serde_json::Value) {
+    let resident = || Usage::of(std::process::id()).expect("Linux").rss_kib;
+    let before = resident();
+    let checks: Vec<_> = (0..MONITORS).map(|_| kind.build(config).expect("a check")).collect();
+    let built = resident().saturating_sub(before);
+    let cx = CheckContext::new(MonitorId::new(), "shop", Timestamp::default(), Duration::from_secs(5));
+    let started = cpu();
+    runtime.block_on(async {
+        let runs = checks.iter().map(|check| check.run(&cx));
+        for ran in futures_util::future::join_all(runs).await {
+            assert_eq!(ran.expect("a run").status, Status::Up);
+        }
+    });
+    let spent = micros(cpu() - started, MONITORS as u32);
+    let whole = resident();
+    println!("{:<44} {built} KiB more when built", format!("{MONITORS} monitors of it"));
+    println!("{:<44} {whole} KiB resident, {spent:.0} us of CPU each", "after all ran at once");
+}
