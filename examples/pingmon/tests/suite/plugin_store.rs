@@ -86,7 +86,7 @@ fn live_and_let_die(homes: &[&Home]) {
     assert!(done.stderr.contains("doesn't take the config of 1 monitor: \"orders\" (config"), "{}", done.stderr);
     let replaced = json(home, &["plugin", "add", "other.wasm", "--name", "queue", "--force"]);
     assert_eq!(replaced["change"], "replaced");
-    wait_for(seer, "unknown", "refuses this monitor's config");
+    wait_for(seer, "unknown", "refuses the config");
     json(home, &["plugin", "add", "queue.wasm"]);
     wait_for(seer, "up", "3 waiting");
 
