@@ -21,6 +21,10 @@ use super::{
 /// Largest secret file, in bytes.
 const MAX_SECRET: u64 = 64 * 1024;
 
+/// The secrets of this process, by section and field.
+const SECRETS: [(&str, &str); 4] =
+    [("store", "url"), ("web", "admin_token"), ("web", "link_key"), ("heartbeat", "url")];
+
 type Variables = dyn Fn(&str) -> Option<OsString> + Send + Sync;
 
 /// Where references lead: the variables, and the directory that relative file names start from.
@@ -207,11 +211,11 @@ fn file_reference(table: &Map<String, Value>) -> Option<&str> {
     table.get("file").and_then(Value::as_str).filter(|_| table.len() == 1)
 }
 
-/// Whether a secret file may stand there: as the store's URL, or inside a kind's own table (but not in place of it, where
-/// `file` is the kind's own business).
+/// Whether a secret file may stand there: as a secret of this process, or inside a kind's own table (but not in place of
+/// it, where `file` is the kind's own business).
 fn may_be_file(path: &Path) -> bool {
     match path.steps() {
-        [store, url] => store == "store" && url == "url",
+        [section, field] => SECRETS.contains(&(section.as_str(), field.as_str())),
         [top, _, kind, _, ..] => matches!(top.as_str(), "monitor" | "notifier") && kind != "labels",
         _ => false,
     }
@@ -256,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_file_is_read_without_its_line_end_and_only_inside_a_kind() {
+    fn a_secret_file_is_read_without_its_line_end_and_only_where_secrets_stand() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("token"), "abc\n").unwrap();
         std::fs::write(directory.path().join("flood"), "x".repeat(100_000)).unwrap();
@@ -264,11 +268,15 @@ mod tests {
         let mut config = json!({
             "monitor": [{ "labels": { "file": "token" }, "http": { "token": { "file": "token" }, "a": { "file": "gone" } } }],
             "notifier": [{ "wasm": { "file": "token" } }, { "x": { "y": [{ "file": "flood" }] } }],
+            "web": { "admin_token": { "file": "token" }, "link_key": { "file": "token" }, "title": { "file": "token" } },
+            "heartbeat": { "url": { "file": "token" } },
         });
         let mut findings = Findings::default();
         let written = config.clone();
         let references = environment.resolve(&mut config, &mut findings);
         assert_eq!(config["monitor"][0]["http"]["token"], "abc");
+        assert_eq!(config["web"], json!({ "admin_token": "abc", "link_key": "abc", "title": { "file": "token" } }));
+        assert_eq!(config["heartbeat"]["url"], "abc");
         assert_eq!(references.restore(&Path::default(), config.clone()), written);
         let kind = Path::new(["monitor", "0", "http"]);
         assert_eq!(references.restore(&kind, config["monitor"][0]["http"].clone()), written["monitor"][0]["http"]);

@@ -26,7 +26,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// The config file of pingmon.
 ///
 /// In texts, `${VAR}` and `${VAR:-default}` are filled in from the environment; `$${` stands for `${`. Inside the table
-/// of a kind, `{ file = "path" }` in place of a text is what that file holds.
+/// of a kind, and for the secrets of the process, `{ file = "path" }` in place of a text is what that file holds.
 #[derive(JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "pingmon.toml")]
@@ -117,7 +117,7 @@ pub(crate) struct Web {
     /// Where readers find the page, such as `https://status.example.com`: notices lead there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_url: Option<String>,
-    /// Signs the links by which whoever gets a notice may acknowledge its incident; at least 16 characters, the same in all
+    /// Signs the links by which whoever gets a notice may acknowledge its incident or silence its monitor; at least 16 characters, the same in all
     /// processes of a store. Stands together with `public_url`.
     #[schemars(length(min = 16, max = 1_000))]
     #[serde(skip_serializing_if = "Option::is_none")]

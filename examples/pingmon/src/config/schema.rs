@@ -31,13 +31,20 @@ pub(crate) fn resolved(kinds: &Kinds) -> Value {
     root
 }
 
-/// The schema of a config as it is written: inside a kind's table, any text may be `{ file = "…" }`.
+/// The schema of a config as it is written: inside a kind's table any text may be `{ file = "…" }`, and so may the secrets of
+/// the process.
 pub(crate) fn written(kinds: &Kinds) -> Value {
     let mut root = resolved(kinds);
     let definitions = root["$defs"].as_object_mut().into_iter().flatten();
     let of_kinds = definitions.filter(|(name, _)| name.starts_with("check.") || name.starts_with("notifier."));
     of_kinds.for_each(|(_, schema)| allow_files(schema));
-    allow_files(&mut root["$defs"]["Store"]);
+    for secret in
+        ["Store/properties/url", "Web/properties/admin_token", "Web/properties/link_key", "Heartbeat/properties/url"]
+    {
+        if let Some(secret) = root.pointer_mut(&format!("/$defs/{secret}")) {
+            allow_files(secret);
+        }
+    }
     root["$defs"]["SecretFile"] = json!({
         "description": "The text that a file holds, without the line end at its end; relative to the config file.",
         "type": "object",

@@ -12,8 +12,9 @@ Every field of `pingmon.toml`. This page is rendered from `pingmon schema` by a 
 editors completion and checks. `pingmon validate` checks a file.
 
 * A length of time is written with its unit: `\"500ms\"`, `\"30s\"`, `\"5m\"`, `\"1h 30m\"`, `\"7days\"`.
-* Any text may hold `${VAR}` or `${VAR:-default}`; `$${` stands for `${`. A text in a check's or a notifier's table may also
-  be `{ file = \"…\" }`: what that file holds, relative to the config file.
+* Any text may hold `${VAR}` or `${VAR:-default}`; `$${` stands for `${`. A text in a check's or a notifier's table, and a
+  secret of the process (`store.url`, `web.admin_token`, `web.link_key`, `heartbeat.url`), may also be `{ file = \"…\" }`: what
+  that file holds, relative to the config file.
 * Unknown keys are refused.
 ";
 
