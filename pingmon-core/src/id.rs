@@ -81,8 +81,13 @@ id!(
     /// Names a delivery and is its idempotency key; derived from the incident, the event and the channel.
     DeliveryId
 );
+id!(
+    /// Names a silence.
+    SilenceId
+);
 random!(MonitorId);
 random!(SessionId);
+random!(SilenceId);
 
 impl IncidentId {
     /// The id of the incident about `about` that the run of `slot` opened on `monitor`.

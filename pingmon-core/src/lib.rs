@@ -37,6 +37,7 @@ pub mod outcome;
 pub mod policy;
 pub mod route;
 pub mod schedule;
+pub mod silence;
 pub mod window;
 
 pub mod channel;

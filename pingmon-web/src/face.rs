@@ -8,7 +8,12 @@ use pingmon_core::{
     time::{Clock, SystemClock, Timestamp},
 };
 
-use crate::{admin::Token, pages::templates::Templates, signer::Signer};
+use crate::{
+    admin::Token,
+    failure::Failure,
+    pages::templates::Templates,
+    signer::{Deed, Signed, Signer},
+};
 
 type ReadVitals = Arc<dyn Fn() -> Vitals + Send + Sync>;
 
@@ -67,7 +72,7 @@ impl Face {
         self
     }
 
-    /// Lets whoever holds a link of this signer acknowledge the incident it was made for.
+    /// Lets whoever holds a link of this signer do what it was made for: acknowledge an incident, silence a monitor.
     #[must_use]
     pub fn signer(mut self, signer: Signer) -> Self {
         self.signer = Some(signer);
@@ -113,9 +118,10 @@ impl Shared {
         self.face.admin.as_ref()
     }
 
-    /// Who knows the links of notices.
-    pub(crate) fn signer(&self) -> Option<&Signer> {
-        self.face.signer.as_ref()
+    /// Admits the holder of a link to what it was signed for.
+    pub(crate) fn admit(&self, deed: Deed, signed: &Signed) -> Result<(), Failure> {
+        let is_good = self.face.signer.as_ref().is_some_and(|signer| signer.is_good(deed, signed, self.now()));
+        if is_good { Ok(()) } else { Err(Failure::BadLink) }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

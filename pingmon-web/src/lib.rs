@@ -16,6 +16,10 @@
 //! | `/notices` | notices given up, and those on their way |
 //! | `/acknowledge/{id}` | what a signed link in a notice leads to: says who sees to an incident |
 //! | `POST /api/v1/incidents/{id}/acknowledge` | the same for whoever has the administrator's token: `{"by": "anna"}` |
+//! | `/silence/{id}` | what another signed link leads to: silences a monitor for an hour |
+//! | `/api/v1/silences` | what people don't want to be told of for a time |
+//! | `POST /api/v1/silences` | silences monitors; with the administrator's token: `{"monitors": ["shop"], "for": "1h", "by": "anna"}` |
+//! | `DELETE /api/v1/silences/{id}` | ends a silence; with the administrator's token |
 //! | `/api/v1/deliveries` | notices on their way, sent, given up and folded |
 //! | `POST /api/v1/deliveries/{id}/resend` | sends a notice again that was given up; with the administrator's token |
 //! | `/api/v1/engine` | vitals of this engine, sessions of all |

@@ -1,11 +1,12 @@
-//! Links that stand in notices: to the pages, and one by which whoever holds it may acknowledge an incident for a week.
+//! Links that stand in notices: to the pages, and those by which whoever holds them may acknowledge an incident or silence
+//! a monitor for a week.
 
 use std::{fmt, time::Duration};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use pingmon_core::{
     error::{Error, Result},
-    id::IncidentId,
+    id::{IncidentId, MonitorId},
     incident::Event,
     notification::{Link, Notification},
     time::Timestamp,
@@ -13,7 +14,7 @@ use pingmon_core::{
 use serde::Deserialize;
 use sha2::Sha256;
 
-/// How long a link to acknowledge is good, counted from the event that its notice tells of.
+/// How long a signed link is good, counted from the event that its notice tells of.
 const VALID: Duration = Duration::from_secs(7 * 86_400);
 /// The shortest key.
 const MIN_KEY: usize = 16;
@@ -42,27 +43,50 @@ impl Signer {
         Ok(Self { url: url.trim_end_matches('/').to_owned(), mac })
     }
 
-    /// Where a notice leads to: the monitor's page, and while the incident is open the page that acknowledges it.
+    /// Where a notice leads to: the monitor's page, and while the incident is open the pages that acknowledge it and silence
+    /// the monitor.
     pub fn links(&self, notice: &Notification) -> Vec<Link> {
         let details = Link::new("Details", format!("{}/monitors/{}", self.url, notice.monitor.id));
         if notice.event == Event::Resolved {
             return vec![details];
         }
-        let (incident, expires) = (notice.incident.id, seconds(notice.at + VALID));
-        let signature = hex::encode(self.sign(incident, expires).finalize().into_bytes());
-        let query = format!("expires={expires}&signature={signature}");
-        vec![details, Link::new("Acknowledge", format!("{}/acknowledge/{incident}?{query}", self.url))]
+        let expires = seconds(notice.at + VALID);
+        let signed = |text, deed: Deed| {
+            let signature = hex::encode(self.sign(deed, expires).finalize().into_bytes());
+            let (page, id) = deed.parts();
+            Link::new(text, format!("{}/{page}/{id}?expires={expires}&signature={signature}", self.url))
+        };
+        let acknowledge = signed("Acknowledge", Deed::Acknowledge(notice.incident.id));
+        vec![details, acknowledge, signed("Silence for 1 h", Deed::Silence(notice.monitor.id))]
     }
 
-    /// Whether a link to acknowledge that incident is one of ours and still good.
-    pub(crate) fn is_good(&self, incident: IncidentId, signed: &Signed, now: Timestamp) -> bool {
+    /// Whether a link to do that is one of ours and still good.
+    pub(crate) fn is_good(&self, deed: Deed, signed: &Signed, now: Timestamp) -> bool {
         let signature = hex::decode(&signed.signature).unwrap_or_default();
-        let is_ours = self.sign(incident, signed.expires).verify_slice(&signature).is_ok();
+        let is_ours = self.sign(deed, signed.expires).verify_slice(&signature).is_ok();
         is_ours && seconds(now) <= signed.expires
     }
 
-    fn sign(&self, incident: IncidentId, expires: i64) -> Hmac<Sha256> {
-        self.mac.clone().chain_update(format!("acknowledge {incident} until {expires}"))
+    fn sign(&self, deed: Deed, expires: i64) -> Hmac<Sha256> {
+        let (page, id) = deed.parts();
+        self.mac.clone().chain_update(format!("{page} {id} until {expires}"))
+    }
+}
+
+/// What a signed link lets its holder do.
+#[derive(Clone, Copy)]
+pub(crate) enum Deed {
+    Acknowledge(IncidentId),
+    Silence(MonitorId),
+}
+
+impl Deed {
+    /// The page on which it is done, and with what.
+    fn parts(self) -> (&'static str, String) {
+        match self {
+            Self::Acknowledge(incident) => ("acknowledge", incident.to_string()),
+            Self::Silence(monitor) => ("silence", monitor.to_string()),
+        }
     }
 }
 
@@ -76,7 +100,7 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// What a signed link says beside the incident.
+/// What a signed link says beside what it is for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Signed {

@@ -174,6 +174,29 @@ pub async fn an_escalation_supersedes_another_of_the_same_instant(f: Fixture) {
     assert_eq!(fates(&f, &claim).await, expected);
 }
 
+pub async fn an_escalation_that_is_held_back_counts_no_attempt_and_ends_with_its_incident(f: Fixture) {
+    let (session, claim) = failed(&f).await;
+    f.advance(Duration::from_secs(12)).await;
+    f.renew(session).await.unwrap();
+    let escalated = take(&f, session, ONCALL).await.remove(0);
+    let due_at = f.now().await + Duration::from_secs(5);
+    let held = [Settlement::new(&escalated, Settled::Held { due_at })];
+    for _ in 0..2 {
+        f.store.settle(session, &held).await.unwrap();
+        let row = f.deliveries(claim.monitor.id).await.into_iter().find(|row| row.id() == escalated.id()).unwrap();
+        assert_eq!((row.state, row.attempts, row.due_at), (DeliveryState::Pending, 0, due_at));
+        assert_eq!(row.expires_at.since(row.due_at), escalated.expires_at.since(escalated.due_at));
+    }
+    assert_eq!(take(&f, session, ONCALL).await, []);
+    f.advance(Duration::from_secs(5)).await;
+    let again = take(&f, session, ONCALL).await.remove(0);
+    assert_eq!((again.id(), again.attempts), (escalated.id(), 1));
+    f.store.settle(session, &[Settlement::new(&again, Settled::Held { due_at: due_at + EVERY })]).await.unwrap();
+    f.run(session, &claim, Outcome::up("200")).await;
+    let fates = fates(&f, &claim).await;
+    assert!(fates.contains(&folded(ONCALL, Event::Escalated, Fold::Over)), "{fates:?}");
+}
+
 pub async fn the_end_of_an_incident_ends_its_escalation_and_is_told_to_those_who_heard_of_it(f: Fixture) {
     let (session, claim) = failed(&f).await;
     f.run_at_slot(session, &claim, Outcome::up("200")).await;

@@ -143,6 +143,7 @@ macro_rules! conformance_tests {
                 only_an_open_incident_can_be_acknowledged;
                 an_escalation_waits_for_its_time_and_holds_up_nothing;
                 an_escalation_supersedes_another_of_the_same_instant;
+                an_escalation_that_is_held_back_counts_no_attempt_and_ends_with_its_incident;
                 the_end_of_an_incident_ends_its_escalation_and_is_told_to_those_who_heard_of_it;
             }
             folding {
@@ -225,6 +226,13 @@ macro_rules! conformance_tests {
                 deliveries_are_listed_latest_notice_first_and_filtered;
                 notices_of_one_instant_are_ordered_by_their_sequence;
             }
+            silences {
+                a_silence_begins_and_ends_by_the_stores_clock_and_is_read_back_as_it_was_answered;
+                a_silence_that_is_ended_early_is_over_from_then_on;
+                silences_are_listed_latest_end_first_up_to_the_limit;
+                a_silence_that_can_not_be_meant_is_refused_and_not_kept;
+                pruning_removes_silences_that_ended_earlier_and_none_that_are_not_over;
+            }
         }
     };
     (@each $($role:ident { $($law:ident;)* })*) => {
@@ -262,6 +270,7 @@ mod tests {
             include_str!("outbox.rs"),
             include_str!("plugins.rs"),
             include_str!("timing.rs"),
+            include_str!("silences.rs"),
         ] {
             let names = laws.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next());
             let mut count = 0;

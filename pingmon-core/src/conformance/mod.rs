@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Laws that single calls can show lie by role: `catalog` and `edits`; `sessions`, `claims`, `completions` and `keeping`;
-//! `history`, `incidents`, `acknowledging`, `outbox`, `folding`, `groups`, `timing`; `plugins`. `concurrency` has those that
+//! `history`, `incidents`, `acknowledging`, `silences`, `outbox`, `folding`, `groups`, `timing`; `plugins`. `concurrency` has those that
 //! need two callers at once; `random` runs long random interleavings against a model.
 //! What an engine makes of a store isn't tested here.
 
@@ -66,6 +66,8 @@ pub mod plugins;
 pub mod random;
 #[doc(hidden)]
 pub mod sessions;
+#[doc(hidden)]
+pub mod silences;
 #[doc(hidden)]
 pub mod timing;
 

@@ -1,5 +1,5 @@
-//! What of a run's consequences is announced: looks up, when there is something to announce, whether the monitor is being
-//! worked on, and how those are that it depends on. The decisions are `incident`'s.
+//! What of a run's consequences is announced: looks up, when there is something to announce, how the monitors are that
+//! this one depends on. The decisions are `incident`'s.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,6 @@ use crate::{
     error::Result,
     id::MonitorId,
     incident::{self, About, Cause, Health, Parent, Transition},
-    maintenance::Maintenance,
     monitor::State,
     notification::{Affected, Delivery},
     outcome::Outcome,
@@ -20,9 +19,6 @@ use crate::{
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// Most monitors that are listed as affected.
 const MAX_LISTED: usize = 100;
-
-/// The maintenances that an engine knows.
-pub(super) type Maintenances = Arc<Vec<Maintenance>>;
 
 /// The routes that an engine knows.
 pub(super) type Routes = Arc<Vec<Route>>;
@@ -40,13 +36,13 @@ pub(super) struct Announcement {
     pub(super) again: Option<Duration>,
 }
 
-/// Works out what is announced of what a run changed.
+/// Works out what is announced of what a run changed. `held_back` says why people want to hear nothing, if so.
 pub(super) async fn announce(
     shared: &Shared,
     watched: &Watched,
     before: &Health,
     (mut health, mut transitions): (Health, Vec<Transition>),
-    worked_on: Option<&str>,
+    held_back: Option<&str>,
     now: Timestamp,
 ) -> Announcement {
     health.deferred_since = None;
@@ -56,7 +52,7 @@ pub(super) async fn announce(
         return Announcement { health, transitions, announced, affected: Affected::default(), again: None };
     }
     let mut again = None;
-    let mut held_by = worked_on.map(|name| format!("maintenance \"{name}\""));
+    let mut held_by = held_back.map(str::to_owned);
     if held_by.is_none() && (waits || opens(&transitions)) {
         match cause(shared, watched, &health).await {
             Cause::Parent(name) => held_by = Some(format!("{name} is down")),
@@ -68,7 +64,7 @@ pub(super) async fn announce(
             Cause::Unknown(_) | Cause::Own => {}
         }
     }
-    let held = |about: About| held_by.clone().filter(|_| worked_on.is_some() || about == About::Target);
+    let held = |about: About| held_by.clone().filter(|_| held_back.is_some() || about == About::Target);
     let announced = incident::announced(before, &mut health, &transitions, held, now);
     let affected = if opens(&announced) { affected(shared, watched).await } else { Affected::default() };
     Announcement { health, transitions, announced, affected, again }
@@ -102,13 +98,6 @@ pub(super) fn deliveries(
 
 fn opens(transitions: &[Transition]) -> bool {
     transitions.iter().any(Transition::opens_target)
-}
-
-/// The maintenance that the monitor is in, if it is.
-pub(super) fn maintenance(shared: &Shared, watched: &Watched, now: Timestamp) -> Option<String> {
-    let maintenances = shared.maintenances.borrow();
-    let work = maintenances.iter().find(|work| work.until(&watched.subject, now).is_some());
-    work.map(|work| work.name.clone())
 }
 
 /// Whether the failure comes from what the monitor depends on. When the store can't tell, it is the monitor's own: better

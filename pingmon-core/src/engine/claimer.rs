@@ -13,9 +13,11 @@ use super::{Shared, lease::Lease, scheduler::Message, share};
 use crate::{
     error::Result,
     id::MonitorId,
+    silence::MAX_ALIVE,
     store::{
         catalog::Adoption,
         claims::{Claim, Session},
+        silences::SilenceFilter,
     },
 };
 
@@ -88,6 +90,7 @@ impl Claimer {
         let sessions = self.shared.store.sessions().await?;
         let share = share::fair_share(&sessions, lease.session, lease.monitors);
         self.shared.gauges.shares(share.min(lease.monitors));
+        self.follow_silences().await;
         self.adopt().await;
         let given_back = self.shed(lease, share).await?;
         let acquired = self.claim(lease, share).await?;
@@ -127,6 +130,14 @@ impl Claimer {
         // What isn't known to be released is found by looking for what isn't held.
         self.in_doubt |= released.is_err();
         released
+    }
+
+    /// Reads what people want to hear nothing of. That this fails keeps nobody from claiming, and what was known stands.
+    async fn follow_silences(&self) {
+        match self.shared.store.silences(SilenceFilter::all().alive(), MAX_ALIVE).await {
+            Ok(silences) => self.shared.holds.replace_silences(silences),
+            Err(error) => self.shared.store_failed("read the silences", &error),
+        }
     }
 
     /// Takes in what people wrote straight into the database. That this fails keeps nobody from claiming the rest.

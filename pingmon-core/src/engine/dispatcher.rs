@@ -26,6 +26,7 @@ use super::{
 use crate::{
     channel::{Channel, ChannelPolicy},
     error::{Error, Result},
+    incident::Event,
     notification::{Delivery, Link, Notification, Receipt},
     store::outbox::{Settled, Settlement},
     time::Timestamp,
@@ -45,6 +46,8 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest wait between attempts, unless the channel asks for more.
 const LAST_RETRY: Duration = Duration::from_secs(30);
+/// How soon a notice is looked at again that is held back: what holds it may end early.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Keeps a lane for each channel until told to stop; follows changes of the channels.
 pub(super) async fn dispatch(shared: Arc<Shared>, leases: watch::Receiver<Option<Lease>>, stop: CancellationToken) {
@@ -137,13 +140,34 @@ impl Lane {
         let taken = self.shared.store.take(lease.session, &self.name, room).await?;
         self.shared.gauges.looked();
         let count = taken.len();
-        pace.begin(count, Instant::now());
+        let taken = self.hold_back(lease, taken).await;
+        pace.begin(taken.len(), Instant::now());
         let mut sending: FuturesUnordered<_> = taken.iter().map(|delivery| self.attempt(delivery)).collect();
         while let Some((settlement, end)) = sending.next().await {
             self.note(pace, end);
             self.settle(lease, settlement).await;
         }
         Ok(count)
+    }
+
+    /// Holds back what reminds of a monitor that people want to hear nothing of, or escalates it; answers the rest. What
+    /// opened, changed or ended before is still told, and so is what was attempted before (the far end may know of it, and
+    /// it must not keep the end of its incident waiting) or goes with others.
+    async fn hold_back(&self, lease: Lease, taken: Vec<Delivery>) -> Vec<Delivery> {
+        let mut rest = Vec::with_capacity(taken.len());
+        for delivery in taken {
+            let now = self.shared.clock.now();
+            let Notification { event, monitor, also, .. } = &delivery.notification;
+            let nags = matches!(event, Event::Reminder | Event::Escalated) && delivery.attempts == 1 && also.is_empty();
+            match self.shared.holds.find(monitor, now).filter(|_| nags) {
+                Some(hold) => {
+                    let due_at = hold.until.min(now + LOOK_AGAIN);
+                    self.settle(lease, Settlement::new(&delivery, Settled::Held { due_at })).await;
+                }
+                None => rest.push(delivery),
+            }
+        }
+        rest
     }
 
     /// Notes how an attempt ended, and says so when that changes how the channel is used.
@@ -171,6 +195,7 @@ impl Lane {
         let settled = conclude(delivery, result, self.shared.clock.now());
         match &settled {
             Settled::Sent(_) => self.shared.gauges.sent(),
+            Settled::Held { .. } => {}
             Settled::Retry { error, due_at } => {
                 let (channel, id) = (&self.name, delivery.id());
                 tracing::warn!(channel, %id, attempt = delivery.attempts, next = %due_at, error, "notice not delivered yet");

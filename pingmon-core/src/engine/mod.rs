@@ -14,6 +14,7 @@ mod committer;
 mod complaints;
 mod dispatcher;
 pub mod guard;
+mod holds;
 mod janitor;
 mod keeping;
 mod lease;
@@ -43,11 +44,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    announcing::{Maintenances, Routes},
+    announcing::Routes,
     claimer::Claimer,
     clock::StoreClock,
     complaints::Complaints,
     dispatcher::{Channels, Linker},
+    holds::Holds,
     registry::Registry,
     scheduler::Scheduler,
     settings::Settings,
@@ -74,7 +76,7 @@ struct Shared {
     gauges: Gauges,
     /// Wakes the claimer.
     nudge: Notify,
-    maintenances: watch::Sender<Maintenances>,
+    holds: Holds,
     channels: watch::Sender<Channels>,
     routes: watch::Sender<Routes>,
     /// Changes when deliveries were written.
@@ -150,7 +152,7 @@ impl Handle {
     /// [`Error::Config`] when one can't be meant; then the old ones stay.
     pub fn replace_maintenances(&self, maintenances: Vec<Maintenance>) -> Result<()> {
         settings::maintenances(&maintenances)?;
-        self.shared.maintenances.send_replace(Arc::new(maintenances));
+        self.shared.holds.replace_maintenances(maintenances);
         Ok(())
     }
 

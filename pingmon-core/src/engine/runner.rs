@@ -92,11 +92,12 @@ async fn conclude(
     let advanced = incident::advance_confirmed(&health, judged, &watched.policy, &witness, lease.workers);
     // What goes well and did before is nobody's concern, and nearly all of the runs.
     let is_fine = outcome.status == Status::Up && health.open().next().is_none();
-    let worked_on = if is_fine { None } else { announcing::maintenance(shared, &watched, now) };
+    let hold = if is_fine { None } else { shared.holds.find(&watched.subject, now) };
+    let held_back = hold.as_ref().map(|hold| hold.because.as_str());
     let Announcement { health: after, transitions, announced, affected, again } =
-        announcing::announce(shared, &watched, &health, advanced, worked_on.as_deref(), now).await;
-    let outcome = match worked_on {
-        Some(name) if outcome.status != Status::Up => outcome.evidence(maintenance::EVIDENCE, name),
+        announcing::announce(shared, &watched, &health, advanced, held_back, now).await;
+    let outcome = match hold.and_then(|hold| hold.work) {
+        Some(work) if outcome.status != Status::Up => outcome.evidence(maintenance::EVIDENCE, work),
         _ => outcome,
     };
     let retry = watched.policy.retry_every.filter(|_| after.is_unconfirmed(&watched.policy)).map(|every| every.0);

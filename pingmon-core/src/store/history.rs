@@ -32,7 +32,7 @@ impl Record {
 pub struct Retention {
     /// Runs and gaps whose slot is earlier.
     pub results_before: Timestamp,
-    /// Closed incidents that closed earlier, and deliveries sent or dead whose notice is earlier.
+    /// Closed incidents that closed earlier, deliveries sent or dead whose notice is earlier, and silences that ended earlier.
     pub incidents_before: Timestamp,
 }
 
@@ -59,7 +59,7 @@ pub trait History: Send + Sync {
     async fn gaps(&self, monitor: MonitorId, before: Option<Timestamp>, limit: usize) -> Result<Vec<Gap>>;
 
     /// Removes what may go, at most `limit` rows of each table in one call; answers how many went. Never touches an open
-    /// incident or a pending delivery. Sessions that ended are forgotten too once nothing refers to them, but not before
+    /// incident, a pending delivery or a silence that isn't over. Sessions that ended are forgotten too once nothing refers to them, but not before
     /// an hour has passed.
     ///
     /// # Errors

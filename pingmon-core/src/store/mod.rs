@@ -10,12 +10,14 @@ pub mod history;
 pub mod incidents;
 pub mod outbox;
 pub mod plugins;
+pub mod silences;
 
 use self::{
     catalog::Catalog, claims::Claims, history::History, incidents::Incidents, outbox::Outbox, plugins::Plugins,
+    silences::Silences,
 };
 
-/// Everything an engine and a web face need. Implemented for whatever has all six roles.
-pub trait Store: Catalog + Claims + History + Incidents + Outbox + Plugins {}
+/// Everything an engine and a web face need. Implemented for whatever has all seven roles.
+pub trait Store: Catalog + Claims + History + Incidents + Outbox + Plugins + Silences {}
 
-impl<T: Catalog + Claims + History + Incidents + Outbox + Plugins> Store for T {}
+impl<T: Catalog + Claims + History + Incidents + Outbox + Plugins + Silences> Store for T {}

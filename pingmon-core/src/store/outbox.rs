@@ -49,6 +49,12 @@ pub enum Settled {
         /// What went wrong.
         error: String,
     },
+    /// It wasn't tried, as nobody is to hear of it now: it is looked at again at `due_at`. To have taken it counts as no
+    /// attempt, and it expires as much later.
+    Held {
+        /// Not before.
+        due_at: Timestamp,
+    },
     /// It is given up.
     Dead {
         /// Why.
@@ -135,8 +141,8 @@ pub trait Outbox: Send + Sync {
     async fn put_back(&self, session: SessionId, channel: &str) -> Result<()>;
 
     /// Records how attempts ended, in one transaction, with the receipts of those that were sent. A
-    /// settlement whose delivery the session hasn't taken, or has taken again since, changes nothing. Retry and dead free
-    /// the delivery; `last_error` keeps the error. What is told with a delivery ends with it, but has no receipt.
+    /// settlement whose delivery the session hasn't taken, or has taken again since, changes nothing. Retry, held and
+    /// dead free the delivery; `last_error` keeps the error. What is told with a delivery ends with it, but has no receipt.
     ///
     /// # Errors
     /// `SessionEnded`; store errors.

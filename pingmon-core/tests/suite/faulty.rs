@@ -14,10 +14,11 @@ use std::{
 use async_trait::async_trait;
 use pingmon_core::{
     error::{Error, Result},
-    id::{DeliveryId, IncidentId, MonitorId, SessionId},
+    id::{DeliveryId, IncidentId, MonitorId, SessionId, SilenceId},
     incident::Incident,
     monitor::{Definition, Origin, State},
     notification::{Affected, Delivery},
+    silence::{Draft, Silence},
     store::{
         Store,
         catalog::{Catalog, Change, Overview, Put},
@@ -26,6 +27,7 @@ use pingmon_core::{
         incidents::{IncidentFilter, Incidents},
         outbox::{DeliveryFilter, Outbox, Settlement},
         plugins::{NewPlugin, Plugins, StoredPlugin},
+        silences::{SilenceFilter, Silences},
     },
     time::Timestamp,
 };
@@ -240,5 +242,20 @@ impl Plugins for Faulty {
 
     async fn plugin_bytes(&self, sha256: &str) -> Result<Vec<u8>> {
         self.answer(self.reach()?.plugin_bytes(sha256).await)
+    }
+}
+
+#[async_trait]
+impl Silences for Faulty {
+    async fn silence(&self, draft: Draft) -> Result<Silence> {
+        self.answer(self.reach()?.silence(draft).await)
+    }
+
+    async fn end_silence(&self, id: SilenceId) -> Result<Silence> {
+        self.answer(self.reach()?.end_silence(id).await)
+    }
+
+    async fn silences(&self, filter: SilenceFilter, limit: usize) -> Result<Vec<Silence>> {
+        self.answer(self.reach()?.silences(filter, limit).await)
     }
 }

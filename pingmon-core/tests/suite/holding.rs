@@ -3,17 +3,19 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use pingmon_core::{
-    maintenance::Maintenance,
+    maintenance::{EVIDENCE, Maintenance},
     matcher::Matcher,
     monitor::Definition,
+    notification::Step,
     outcome::Outcome,
     policy::{Policy, Threshold},
+    silence::{Draft, End},
     store::{Store, incidents::IncidentFilter},
-    time::Timestamp,
+    time::{Span, Timestamp},
     window::Window,
 };
 
-use crate::rig::{Engines, Inbox, Running, SECOND, Script, engine, id_of, monitor, pass, store};
+use crate::rig::{Engines, Inbox, Running, SECOND, Script, engine, id_of, monitor, pass, records, store};
 
 /// Opens at the first failure.
 fn quick(name: &str) -> Definition {
@@ -82,6 +84,96 @@ async fn maintenances_can_be_replaced_while_the_engine_runs() {
     running.handle.replace_maintenances(Vec::new()).unwrap();
     pass(20 * SECOND).await;
     assert_eq!(world.ops.lines(), ["opened shop"]);
+    world.engines.stop(running).await;
+}
+
+fn minutes(name: &str, minutes: u32) -> Draft {
+    Draft::new(Matcher::all().monitors([name]), End::After(Span(SECOND * 60 * minutes)), "anna").comment("known")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silence_is_followed_by_all_engines_within_a_poll_and_what_is_open_at_its_early_end_is_announced() {
+    let mut world = World::new();
+    world.script.set("shop", std::iter::once(Outcome::up("fine")).chain(down(500)));
+    world.script.set("work", std::iter::once(Outcome::up("fine")).chain(down(500)));
+    let one = world.start(vec![quick("shop"), quick("work"), quick("other")], None).await;
+    let two = world.start(Vec::new(), None).await;
+    let silence = world.store.silence(minutes("shop", 60)).await.unwrap();
+    world.store.silence(minutes("work", 60).maintenance()).await.unwrap();
+    pass(60 * SECOND).await;
+    assert!(world.ops.lines().is_empty(), "{:?}", world.ops.lines());
+    assert_eq!(world.open_incidents().await, 2, "what opens is recorded all the same");
+    let because =
+        async |name: &str| world.store.monitor(id_of(&world.store, name).await).await.unwrap().health.held_because;
+    assert_eq!(because("shop").await.as_deref(), Some("silence by anna: known"));
+    assert_eq!(because("work").await.as_deref(), Some("maintenance by anna: known"));
+    let last = async |name: &str| records(&world.store, name).await.pop().unwrap().outcome.evidence;
+    assert_eq!(last("work").await[EVIDENCE], "by anna: known");
+    assert!(!last("shop").await.contains_key(EVIDENCE), "who is only silenced is down all the same");
+    world.store.end_silence(silence.id).await.unwrap();
+    pass(12 * SECOND).await;
+    assert_eq!(world.ops.lines(), ["opened shop"]);
+    world.engines.stop(one).await;
+    world.engines.stop(two).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silence_outlives_the_engines_and_is_over_when_it_says() {
+    let mut world = World::new();
+    world.script.set("shop", std::iter::once(Outcome::up("fine")).chain(down(500)));
+    world.store.silence(minutes("shop", 2)).await.unwrap();
+    let first = world.start(vec![quick("shop")], None).await;
+    pass(30 * SECOND).await;
+    world.engines.stop(first).await;
+    let second = world.start(Vec::new(), None).await;
+    pass(80 * SECOND).await;
+    assert!(world.ops.lines().is_empty());
+    pass(22 * SECOND).await;
+    assert_eq!(world.ops.lines(), ["opened shop"]);
+    world.engines.stop(second).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silence_stops_reminders_and_escalation_of_what_is_open_and_its_end_lets_them_go() {
+    let mut world = World::new();
+    let oncall: Arc<Inbox> = Arc::default();
+    world.script.set("shop", std::iter::once(Outcome::up("fine")).chain(down(500)));
+    let mut policy = quick("shop").policy;
+    policy.remind_every = Some(Span(60 * SECOND));
+    let shop = quick("shop").policy(policy).escalation([Step::new(120 * SECOND, ["oncall"])]);
+    world.store.put(vec![shop]).await.unwrap();
+    let builder = engine(&world.store, &world.script).notifier("ops", Arc::clone(&world.ops) as _);
+    let builder = builder.expiry(300 * SECOND);
+    let running = world.engines.start(builder.notifier("oncall", Arc::clone(&oncall) as _));
+    pass(40 * SECOND).await;
+    assert_eq!(world.ops.lines(), ["opened shop"]);
+    let silence = world.store.silence(minutes("shop", 31 * 24 * 60)).await.unwrap();
+    // Longer than a delivery is tried for.
+    pass(15 * 60 * SECOND).await;
+    assert_eq!(world.ops.lines(), ["opened shop"]);
+    assert!(oncall.lines().is_empty());
+    world.store.end_silence(silence.id).await.unwrap();
+    pass(75 * SECOND).await;
+    assert_eq!(world.ops.lines()[..2], ["opened shop", "reminder shop"]);
+    assert_eq!(oncall.lines(), ["escalated shop"]);
+    assert_eq!(oncall.attempts.lock().unwrap().len(), 1);
+    world.engines.stop(running).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_during_a_silence_is_told_to_those_who_heard_of_it_and_nobody_is_called() {
+    let mut world = World::new();
+    let oncall: Arc<Inbox> = Arc::default();
+    world.script.set("shop", std::iter::once(Outcome::up("fine")).chain(down(20)));
+    let shop = quick("shop").escalation([Step::new(60 * SECOND, ["oncall"])]);
+    world.store.put(vec![shop]).await.unwrap();
+    let builder = engine(&world.store, &world.script).notifier("ops", Arc::clone(&world.ops) as _);
+    let running = world.engines.start(builder.notifier("oncall", Arc::clone(&oncall) as _));
+    pass(40 * SECOND).await;
+    world.store.silence(minutes("shop", 5)).await.unwrap();
+    pass(600 * SECOND).await;
+    assert_eq!(world.ops.lines(), ["opened shop", "resolved shop"]);
+    assert!(oncall.lines().is_empty());
     world.engines.stop(running).await;
 }
 

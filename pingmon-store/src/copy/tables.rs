@@ -64,7 +64,7 @@ const fn bytes(name: &'static str) -> Column {
 
 /// Everything, what others refer to first. Left behind are the sessions, `schedule.owner` and `deliveries.taken_by`; what a
 /// store generates of other columns it generates anew.
-pub(crate) const TABLES: [Table; 9] = [
+pub(crate) const TABLES: [Table; 10] = [
     Table {
         name: "monitors",
         columns: &[id("id"), text("name"), text("origin"), text("state"), json("definition")],
@@ -138,6 +138,19 @@ pub(crate) const TABLES: [Table; 9] = [
         key: 1,
     },
     Table { name: "plugin_parts", columns: &[text("sha256"), number("part"), bytes("bytes")], key: 2 },
+    Table {
+        name: "silences",
+        columns: &[
+            id("id"),
+            json("matcher"),
+            instant("starts_at"),
+            instant("ends_at"),
+            text("made_by"),
+            text("comment"),
+            flag("maintenance"),
+        ],
+        key: 1,
+    },
 ];
 
 impl Table {

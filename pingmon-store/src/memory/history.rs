@@ -40,6 +40,7 @@ impl History for MemoryStore {
                 tables.prune_gaps(retention.results_before, limit),
                 tables.prune_incidents(retention.incidents_before, limit),
                 tables.prune_deliveries(retention.incidents_before, limit),
+                tables.prune_silences(retention.incidents_before.min(now), limit),
                 tables.prune_sessions(now, limit),
             ];
             pruned.into_iter().sum::<usize>() as u64

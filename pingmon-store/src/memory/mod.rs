@@ -11,6 +11,7 @@ mod history;
 mod incidents;
 mod outbox;
 mod plugins;
+mod silences;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,9 +20,10 @@ use std::{
 };
 
 use pingmon_core::{
-    id::{DeliveryId, IncidentId, MonitorId, SessionId},
+    id::{DeliveryId, IncidentId, MonitorId, SessionId, SilenceId},
     incident::{Health, Incident},
     monitor::{Monitor, State},
+    silence::Silence,
     store::{
         claims::{Claim, Gap, Session},
         history::Record,
@@ -89,6 +91,7 @@ struct Tables {
     /// What goes with each leader, in order.
     members: BTreeMap<DeliveryId, Vec<DeliveryId>>,
     plugins: BTreeMap<String, Shelved>,
+    silences: BTreeMap<SilenceId, Silence>,
 }
 
 /// A monitor with its present state and its past.

@@ -306,7 +306,7 @@ impl Tables {
     }
 
     fn settle_row(&mut self, id: DeliveryId, settled: Settled) {
-        if !matches!(settled, Settled::Retry { .. }) {
+        if !matches!(settled, Settled::Retry { .. } | Settled::Held { .. }) {
             self.dequeue(id);
         }
         let Some(Row { delivery, taken_by }) = self.deliveries.get_mut(&id) else { return };
@@ -319,6 +319,11 @@ impl Tables {
             Settled::Retry { due_at, error } => {
                 delivery.due_at = due_at;
                 delivery.last_error = Some(error);
+            }
+            Settled::Held { due_at } => {
+                delivery.expires_at = delivery.expires_at + due_at.since(delivery.due_at);
+                delivery.due_at = due_at;
+                delivery.attempts -= 1;
             }
             Settled::Dead { error } => {
                 delivery.state = DeliveryState::Dead;

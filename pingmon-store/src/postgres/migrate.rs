@@ -26,7 +26,7 @@ struct Migration {
 }
 
 /// All migrations by version.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         version: 1,
         name: "initial",
@@ -46,6 +46,12 @@ const MIGRATIONS: [Migration; 5] = [
         sql: include_str!("../../migrations/postgres/0003_dependencies.sql"),
     },
     Migration { version: 4, name: "groups", oldest: 1, sql: include_str!("../../migrations/postgres/0004_groups.sql") },
+    Migration {
+        version: 5,
+        name: "silences",
+        oldest: 1,
+        sql: include_str!("../../migrations/postgres/0005_silences.sql"),
+    },
     Migration {
         version: 6,
         name: "plugins",

@@ -34,6 +34,7 @@ mod pool;
 mod retention;
 mod rows;
 mod sessions;
+mod silences;
 mod statements;
 mod transactions;
 mod unreadable;

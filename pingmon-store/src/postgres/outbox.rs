@@ -260,11 +260,15 @@ async fn take(
 const PUT_BACK: &str = "UPDATE {schema}.deliveries SET taken_by = NULL
     WHERE channel = $1 AND taken_by = $2 AND state = 'pending'";
 
+// What is held back wasn't attempted, and expires as much later.
 const SETTLE: &str = "UPDATE {schema}.deliveries d
     SET taken_by = NULL, state = settled.state, due_at = coalesce(settled.due_at, d.due_at),
-        last_error = coalesce(settled.error, d.last_error), receipt = settled.receipt
-    FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[], $7::text[])
-        AS settled (id, attempt, state, due_at, error, receipt)
+        last_error = coalesce(settled.error, d.last_error), receipt = settled.receipt,
+        attempts = d.attempts - settled.held::int,
+        expires_at = d.expires_at + CASE WHEN settled.held
+            THEN greatest(settled.due_at - d.due_at, interval '0') ELSE interval '0' END
+    FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::boolean[])
+        AS settled (id, attempt, state, due_at, error, receipt, held)
     WHERE d.id = settled.id AND coalesce(d.taken_by = $1, false) AND d.attempts = settled.attempt
     RETURNING d.id, d.group_key IS NOT NULL";
 
@@ -278,7 +282,8 @@ async fn settle(tx: &mut Transaction<'_>, session: SessionId, batch: &[Settlemen
         let query = query.bind(column(&ends, |(_, due_at, _)| *due_at));
         let query = query.bind(column(&ends, |(.., error)| error.as_deref()));
         let query = query.bind(column(&batch, |settlement| receipt_of(&settlement.settled)));
-        let settled = query.fetch_all(tx.conn()).await?;
+        let held = column(&batch, |settlement| matches!(settlement.settled, Settled::Held { .. }));
+        let settled = query.bind(held).fetch_all(tx.conn()).await?;
         groups::follow(tx, &settled).await?;
     }
     Ok(())
@@ -291,6 +296,7 @@ fn end(settled: &Settled) -> (DeliveryState, Option<DateTime<Utc>>, Option<Strin
         Settled::Retry { due_at, error } => {
             (DeliveryState::Pending, Some(due_at.to_datetime()), Some(without_nul(error)))
         }
+        Settled::Held { due_at } => (DeliveryState::Pending, Some(due_at.to_datetime()), None),
         Settled::Dead { error } => (DeliveryState::Dead, None, Some(without_nul(error))),
     }
 }

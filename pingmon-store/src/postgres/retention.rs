@@ -25,14 +25,15 @@ pub(super) async fn prune(store: &PgStore, retention: Retention, limit: usize) -
     let pruned = store.administer("remove what is no longer kept", move |mut tx| {
         Box::pin(async move {
             sessions::end_expired(&mut tx).await?;
-            let forget = sessions::now(&mut tx).await? - KNOWN_AFTER_END;
+            let now = sessions::now(&mut tx).await?;
             let mut gone = remove_deleted(&mut tx, limit).await?;
             for (statement, before) in [
                 (REMOVE_RESULTS, retention.results_before),
                 (REMOVE_GAPS, retention.results_before),
                 (REMOVE_INCIDENTS, retention.incidents_before),
                 (REMOVE_DELIVERIES, retention.incidents_before),
-                (REMOVE_SESSIONS, forget),
+                (REMOVE_SILENCES, retention.incidents_before.min(now)),
+                (REMOVE_SESSIONS, now - KNOWN_AFTER_END),
             ] {
                 let remove = tx.query(statement).bind(before.to_datetime()).bind(row_limit(limit));
                 gone += remove.execute(tx.conn()).await?.rows_affected();
@@ -52,6 +53,8 @@ const REMOVE_INCIDENTS: &str = "DELETE FROM {schema}.incidents WHERE id = ANY(AR
     SELECT id FROM {schema}.incidents WHERE closed_at IS NOT NULL AND closed_at < $1 LIMIT $2))";
 const REMOVE_DELIVERIES: &str = "DELETE FROM {schema}.deliveries WHERE id = ANY(ARRAY(
     SELECT id FROM {schema}.deliveries WHERE state <> 'pending' AND at < $1 LIMIT $2))";
+const REMOVE_SILENCES: &str = "DELETE FROM {schema}.silences WHERE id = ANY(ARRAY(
+    SELECT id FROM {schema}.silences WHERE ends_at < $1 LIMIT $2))";
 const REMOVE_SESSIONS: &str = "DELETE FROM {schema}.sessions WHERE id = ANY(ARRAY(
     SELECT id FROM {schema}.sessions WHERE freed AND lease_until <= $1 LIMIT $2))";
 

@@ -51,6 +51,7 @@ impl History for SqliteStore {
                 for (statement, before) in [
                     (REMOVE_INCIDENTS, retention.incidents_before),
                     (REMOVE_DELIVERIES, retention.incidents_before),
+                    (REMOVE_SILENCES, retention.incidents_before.min(now)),
                     (REMOVE_SESSIONS, now - KNOWN_AFTER_END),
                 ] {
                     let remove = sqlx::query(statement).bind(before.as_micros()).bind(row_limit(limit));
@@ -209,6 +210,8 @@ const REMOVE_INCIDENTS: &str = "DELETE FROM pingmon_incidents WHERE id IN
     (SELECT id FROM pingmon_incidents WHERE closed_at IS NOT NULL AND closed_at < ?1 LIMIT ?2)";
 const REMOVE_DELIVERIES: &str = "DELETE FROM pingmon_deliveries WHERE id IN
     (SELECT id FROM pingmon_deliveries WHERE state <> 'pending' AND at < ?1 LIMIT ?2)";
+const REMOVE_SILENCES: &str = "DELETE FROM pingmon_silences WHERE id IN
+    (SELECT id FROM pingmon_silences WHERE ends_at < ?1 LIMIT ?2)";
 const REMOVE_SESSIONS: &str = "DELETE FROM pingmon_sessions WHERE id IN
     (SELECT id FROM pingmon_sessions WHERE ended AND lease_until <= ?1 LIMIT ?2)";
 

@@ -14,11 +14,12 @@ use crate::error::HALF_COPIED;
 const BOOKKEEPING: &str = "pingmon_migrations";
 
 /// All migrations by version. A released one is never edited: its checksum is in the bookkeeping of every store.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, "delivery", include_str!("../../migrations/sqlite/0002_delivery.sql")),
     (3, "dependencies", include_str!("../../migrations/sqlite/0003_dependencies.sql")),
     (4, "groups", include_str!("../../migrations/sqlite/0004_groups.sql")),
+    (5, "silences", include_str!("../../migrations/sqlite/0005_silences.sql")),
     (6, "plugins", include_str!("../../migrations/sqlite/0006_plugins.sql")),
 ];
 

@@ -28,6 +28,7 @@ mod plugins;
 mod readers;
 mod rows;
 mod sessions;
+mod silences;
 mod writer;
 
 use std::{

@@ -246,8 +246,10 @@ pub(super) async fn add_opening(conn: &mut SqliteConnection, notice: &mut Notifi
 const PUT_BACK: &str = "UPDATE pingmon_deliveries SET taken_by = NULL
     WHERE channel = ? AND taken_by = ? AND state = 'pending'";
 
+// What is held back wasn't attempted, and expires as much later.
 const SETTLE: &str = "UPDATE pingmon_deliveries
-    SET taken_by = NULL, state = ?4, due_at = coalesce(?5, due_at), last_error = coalesce(?6, last_error), receipt = ?7
+    SET taken_by = NULL, state = ?4, due_at = coalesce(?5, due_at), last_error = coalesce(?6, last_error), receipt = ?7,
+        attempts = attempts - ?8, expires_at = expires_at + CASE WHEN ?8 THEN max(?5 - due_at, 0) ELSE 0 END
     WHERE id = ?1 AND taken_by = ?2 AND attempts = ?3 AND state = 'pending' RETURNING id";
 
 async fn settle(conn: &mut SqliteConnection, session: SessionId, settlement: &Settlement) -> error::Result<()> {
@@ -255,11 +257,13 @@ async fn settle(conn: &mut SqliteConnection, session: SessionId, settlement: &Se
     let (state, due_at, last_error) = match &settlement.settled {
         Settled::Sent(_) => (DeliveryState::Sent, None, None),
         Settled::Retry { due_at, error } => (DeliveryState::Pending, Some(due_at.as_micros()), Some(error.as_str())),
+        Settled::Held { due_at } => (DeliveryState::Pending, Some(due_at.as_micros()), None),
         Settled::Dead { error } => (DeliveryState::Dead, None, Some(error.as_str())),
     };
+    let held = matches!(settlement.settled, Settled::Held { .. });
     let query = sqlx::query_scalar::<_, Uuid>(SETTLE).bind(*settlement.delivery.as_uuid()).bind(*session.as_uuid());
     let query = query.bind(settlement.attempt).bind(state.as_str()).bind(due_at).bind(last_error);
-    let settled = query.bind(receipt.map(Receipt::as_str)).fetch_all(&mut *conn).await?;
+    let settled = query.bind(receipt.map(Receipt::as_str)).bind(held).fetch_all(&mut *conn).await?;
     groups::follow_all(conn, &settled).await
 }
 

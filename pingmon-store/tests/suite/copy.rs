@@ -9,8 +9,10 @@ use pingmon_core::{
     },
     error::{Error, Result},
     id::{MonitorId, SessionId},
+    matcher::Matcher,
     monitor::{Definition, State},
     outcome::{Metric, Outcome, Status},
+    silence::{Draft, End},
     store::{
         Store,
         catalog::Catalog as _,
@@ -18,8 +20,9 @@ use pingmon_core::{
         incidents::IncidentFilter,
         outbox::{DeliveryFilter, Settled, Settlement},
         plugins::NewPlugin,
+        silences::SilenceFilter,
     },
-    time::{Clock as _, SystemClock},
+    time::{Clock as _, Span, SystemClock},
 };
 use pingmon_store::{
     copy::{Place, Progress, Report, Stage, copy},
@@ -146,6 +149,8 @@ async fn fill(store: &dyn Store, clock: &SteeredClock) {
         let plugin = NewPlugin::new(name, digit.repeat(64), bytes).signature(Some(name.to_owned()));
         store.put_plugin(plugin).await.unwrap();
     }
+    let draft = Draft::new(Matcher::all().monitors(["web"]).label("größe", "日本"), End::After(Span(LEASE)), "anna");
+    store.silence(draft.comment("neue Platten").maintenance()).await.unwrap();
     store.leave(info.id).await.unwrap();
 }
 
@@ -166,6 +171,7 @@ async fn everything(store: &dyn Store) -> Vec<String> {
     }
     store.incidents(IncidentFilter::all(), ALL).await.unwrap().iter().for_each(|incident| tell(incident));
     store.deliveries(DeliveryFilter::all(), ALL).await.unwrap().iter().for_each(|delivery| tell(delivery));
+    store.silences(SilenceFilter::all(), ALL).await.unwrap().iter().for_each(|silence| tell(silence));
     told.sort();
     told
 }
@@ -364,9 +370,18 @@ async fn monitors_that_no_engine_has_taken_in_are_not_left_behind() {
 async fn both_stores_have_the_same_columns_in_the_tables_that_are_copied() {
     let stand = Stand::new().await;
     let (mut file, mut server) = (stand.sqlite.connect().await, stand.postgres.connect().await);
-    for table in
-        ["monitors", "schedule", "results", "gaps", "incidents", "deliveries", "kept", "plugins", "plugin_parts"]
-    {
+    for table in [
+        "monitors",
+        "schedule",
+        "results",
+        "gaps",
+        "incidents",
+        "deliveries",
+        "kept",
+        "plugins",
+        "plugin_parts",
+        "silences",
+    ] {
         let of_file = format!("SELECT name FROM pragma_table_info('pingmon_{table}') ORDER BY name");
         let of_file: Vec<String> = sqlx::query_scalar(AssertSqlSafe(of_file)).fetch_all(&mut file).await.unwrap();
         let of_server = sqlx::query(

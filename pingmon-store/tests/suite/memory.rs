@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use pingmon_core::{
     conformance::{Harness, SteeredClock},
-    store::Store,
-    time::{Clock, Timestamp},
+    error::Error,
+    matcher::Matcher,
+    silence::{Draft, End, MAX_ALIVE},
+    store::{Store, silences::Silences as _},
+    time::{Clock, Span, Timestamp},
 };
 use pingmon_store::memory::MemoryStore;
 
@@ -38,3 +41,16 @@ impl Harness for Memory {
 }
 
 pingmon_core::conformance_tests!(Memory::fresh());
+
+#[tokio::test]
+async fn no_more_silences_than_the_limit_are_alive() {
+    let store = Memory::fresh().store;
+    let hour = || Draft::new(Matcher::all(), End::After(Span(Duration::from_secs(3_600))), "anna");
+    let first = store.silence(hour()).await.unwrap();
+    for _ in 1..MAX_ALIVE {
+        store.silence(hour()).await.unwrap();
+    }
+    assert!(matches!(store.silence(hour()).await, Err(Error::Config { field, .. }) if field == "silences"));
+    store.end_silence(first.id).await.unwrap();
+    store.silence(hour()).await.unwrap();
+}

@@ -5,12 +5,16 @@ use std::{borrow::Cow, time::Duration};
 use pingmon_core::{
     error::{Error, Result},
     id::SessionId,
+    matcher::Matcher,
     monitor::Definition,
     outcome::Outcome,
+    silence::{Draft, End},
     store::{
         catalog::Catalog as _,
         claims::{Claims as _, Completion, SessionInfo, Verdict},
+        silences::Silences as _,
     },
+    time::Span,
 };
 use pingmon_store::postgres::{PgOptions, PgStore};
 
@@ -101,4 +105,22 @@ async fn tables_made_by_the_printed_script_are_the_program_s_own() {
     let migrations = script.matches("(version, name, oldest) VALUES").count();
     assert_eq!(place.count("SELECT count(*) FROM {schema}.migrations").await, migrations as i64);
     assert_eq!(place.partitions().await.len(), 5, "today, three days more, and the default");
+}
+
+#[tokio::test]
+async fn no_more_silences_than_the_limit_are_alive() {
+    let place = Place::new().await;
+    let store = place.open().await;
+    let hour = || Draft::new(Matcher::all(), End::After(Span(Duration::from_secs(3_600))), "anna");
+    let first = store.silence(hour()).await.unwrap();
+    place
+        .execute(
+            "INSERT INTO {schema}.silences
+            SELECT gen_random_uuid(), matcher, starts_at, ends_at, made_by, comment, maintenance
+            FROM {schema}.silences, generate_series(2, 1000)",
+        )
+        .await;
+    assert!(matches!(store.silence(hour()).await, Err(Error::Config { field, .. }) if field == "silences"));
+    store.end_silence(first.id).await.unwrap();
+    store.silence(hour()).await.unwrap();
 }

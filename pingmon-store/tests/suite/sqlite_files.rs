@@ -4,8 +4,14 @@ use std::time::Duration;
 
 use pingmon_core::{
     error::Error,
+    matcher::Matcher,
     monitor::Definition,
-    store::catalog::{Catalog as _, Change},
+    silence::{Draft, End, MAX_ALIVE},
+    store::{
+        catalog::{Catalog as _, Change},
+        silences::Silences as _,
+    },
+    time::Span,
 };
 use pingmon_store::sqlite::SqliteStore;
 use sqlx::Connection as _;
@@ -125,4 +131,19 @@ async fn a_database_of_another_program_keeps_its_tables() {
     let foreign = "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'pingmon\\_%' ESCAPE '\\'
         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
     assert_eq!(sqlx::query_scalar::<_, i64>(foreign).fetch_one(&mut host).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn no_more_silences_than_the_limit_are_alive() {
+    let place = Place::new();
+    let store = place.open().await;
+    let hour = || Draft::new(Matcher::all(), End::After(Span(Duration::from_secs(3_600))), "anna");
+    let first = store.silence(hour()).await.unwrap();
+    let more = "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+        INSERT INTO pingmon_silences SELECT randomblob(16), matcher, starts_at, ends_at, made_by, comment, maintenance
+        FROM n, (SELECT * FROM pingmon_silences LIMIT 1)";
+    sqlx::query(more).bind(MAX_ALIVE as i64).execute(&mut place.connect().await).await.unwrap();
+    assert!(matches!(store.silence(hour()).await, Err(Error::Config { field, .. }) if field == "silences"));
+    store.end_silence(first.id).await.unwrap();
+    store.silence(hour()).await.unwrap();
 }

@@ -6,6 +6,7 @@ mod engine;
 mod incidents;
 mod monitors;
 mod results;
+mod silences;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +16,7 @@ use axum::{
     http::{HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use pingmon_core::id::MonitorId;
 use serde::Serialize;
@@ -33,6 +34,8 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/api/v1/incidents/{id}/acknowledge", post(incidents::acknowledge))
         .route("/api/v1/deliveries", get(deliveries::list))
         .route("/api/v1/deliveries/{id}/resend", post(deliveries::resend))
+        .route("/api/v1/silences", get(silences::list).post(silences::silence))
+        .route("/api/v1/silences/{id}", delete(silences::end))
         .route("/api/v1/engine", get(engine::engine))
         .route_layer(middleware::from_fn(|request, next| guard(reading::DEADLINE, request, next)))
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use axum::{
     Form,
     extract::{State, rejection::FormRejection},
-    http::{HeaderValue, header::CONTENT_SECURITY_POLICY},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use pingmon_core::{
     id::IncidentId,
@@ -22,12 +21,8 @@ use crate::{
     links::Links,
     query::{Id, Params},
     reading,
-    signer::Signed,
+    signer::{Deed, Signed},
 };
-
-/// As on every page, but that this one may send its own form.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; \
-                      frame-ancestors 'none'";
 
 #[derive(Serialize)]
 struct AcknowledgePage {
@@ -51,7 +46,7 @@ pub(super) async fn ask(
     Id(id): Id<IncidentId>,
     Params(signed): Params<Signed>,
 ) -> Result<Response, Failure> {
-    admit(&shared, id, &signed)?;
+    shared.admit(Deed::Acknowledge(id), &signed)?;
     let incident = shared.store().incident(id).await?;
     draw(&shared, &links, &incident).await
 }
@@ -63,16 +58,11 @@ pub(super) async fn acknowledge(
     Params(signed): Params<Signed>,
     answer: Result<Form<Answer>, FormRejection>,
 ) -> Result<Response, Failure> {
-    admit(&shared, id, &signed)?;
+    shared.admit(Deed::Acknowledge(id), &signed)?;
     let Form(answer) = answer.map_err(|rejection| Failure::Refused(rejection.body_text()))?;
     let incident = shared.store().acknowledge(id, &answer.by).await?;
     tracing::info!(%id, "an incident was acknowledged by a signed link");
     draw(&shared, &links, &incident).await
-}
-
-fn admit(shared: &Shared, id: IncidentId, signed: &Signed) -> Result<(), Failure> {
-    let is_good = shared.signer().is_some_and(|signer| signer.is_good(id, signed, shared.now()));
-    if is_good { Ok(()) } else { Err(Failure::BadLink) }
 }
 
 async fn draw(shared: &Shared, links: &Links, incident: &Incident) -> Result<Response, Failure> {
@@ -85,7 +75,5 @@ async fn draw(shared: &Shared, links: &Links, incident: &Incident) -> Result<Res
         open: incident.closed_at.is_none() && incident.acknowledged_at.is_none(),
         most: MAX_ACKNOWLEDGER,
     };
-    let mut response = shared.templates.render("acknowledge.html", shared, links, &page)?.into_response();
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    Ok(response)
+    Ok(super::form(shared.templates.render("acknowledge.html", shared, links, &page)?))
 }

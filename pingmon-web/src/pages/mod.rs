@@ -8,6 +8,8 @@ mod mark;
 mod monitor;
 mod notices;
 mod overview;
+mod silence;
+mod silences;
 pub(crate) mod templates;
 mod wording;
 
@@ -18,7 +20,7 @@ use axum::{
     extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
     routing::get,
 };
 use serde::Serialize;
@@ -28,6 +30,9 @@ use crate::{face::Shared, failure::Failure, links::Links, reading};
 /// Everything comes from where the page comes from, and nothing runs.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'self'";
+/// As on every page, but that this one may send its own form.
+const FORM_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; \
+                           frame-ancestors 'none'";
 
 pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
@@ -36,6 +41,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/incidents", get(incidents::page))
         .route("/notices", get(notices::page))
         .route("/acknowledge/{id}", get(acknowledge::ask).post(acknowledge::acknowledge))
+        .route("/silence/{id}", get(silence::ask).post(silence::silence))
         .route_layer(middleware::from_fn_with_state(Arc::clone(shared), dress))
         .merge(assets::router())
 }
@@ -57,6 +63,13 @@ async fn dress(State(shared): State<Arc<Shared>>, links: Links, request: Request
         // A page may have a policy of its own.
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
+    response
+}
+
+/// A page with a form.
+fn form(page: Html<String>) -> Response {
+    let mut response = page.into_response();
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FORM_POLICY));
     response
 }
 

@@ -23,6 +23,7 @@ use super::{
     incidents::IncidentRow,
     mark::{self, Mark},
     overview,
+    silences::{self, SilenceRow},
     wording::{self, When},
 };
 use crate::{
@@ -53,6 +54,8 @@ struct MonitorPage {
     metrics: Vec<MetricRow>,
     failure: Option<LastFailure>,
     incidents: Vec<IncidentRow>,
+    /// What silences it now.
+    silences: Vec<SilenceRow>,
     gaps: Vec<GapRow>,
 }
 
@@ -149,6 +152,7 @@ pub(super) async fn page(
             .find(|record| record.outcome.status != Status::Up)
             .map(|record| last_failure(record, now)),
         incidents: incidents.iter().map(|incident| IncidentRow::new(incident, &names, now)).collect(),
+        silences: silences::on(store.as_ref(), Some(&overview.monitor), now).await?,
         gaps: gaps.iter().map(|gap| GapRow::new(gap, now)).collect(),
         head: Head::new(overview, &records, now),
         runs: Runs::new(&records, more, now),

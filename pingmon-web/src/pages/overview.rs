@@ -19,6 +19,7 @@ use super::{
     chart,
     incidents::IncidentRow,
     mark::{self, Mark},
+    silences::{self, SilenceRow},
     wording::{self, When},
 };
 use crate::{face::Shared, failure::Failure, links::Links, query::Params, reading};
@@ -29,7 +30,7 @@ const PAGE: usize = 100;
 const RUNS: usize = 60;
 /// Open incidents that are counted.
 const COUNTED: usize = 1_000;
-/// Open incidents that are listed.
+/// Open incidents and silences that are listed.
 const LISTED: usize = 20;
 
 #[derive(Default, Deserialize)]
@@ -46,6 +47,9 @@ pub(super) struct OverviewPage {
     hint: Option<&'static str>,
     incidents: Vec<IncidentRow>,
     more_incidents: bool,
+    /// What is silenced now.
+    silences: Vec<SilenceRow>,
+    more_silences: usize,
     groups: Vec<Group>,
     first: bool,
     /// What to ask for as `after` for the next page.
@@ -101,12 +105,17 @@ pub(super) async fn page(
     let listed = &open[..open.len().min(LISTED)];
     let names = reading::names(store, listed.iter().map(|incident| incident.monitor)).await?;
     let hint = hint(shared.vitals().as_ref(), &store.sessions().await?);
+    let mut silences = silences::on(store.as_ref(), None, now).await?;
+    let more_silences = silences.len().saturating_sub(LISTED);
+    silences.truncate(LISTED);
     let whole = asked.after.is_none() && !more;
     let page = OverviewPage {
         banner: banner(&overviews, &open, whole, hint.is_none()),
         hint,
         incidents: listed.iter().map(|incident| IncidentRow::new(incident, &names, now)).collect(),
         more_incidents: open.len() > LISTED,
+        silences,
+        more_silences,
         first: asked.after.is_none(),
         next: overviews.last().filter(|_| more).map(|last| last.monitor.definition.name.clone()),
         groups: groups(overviews.into_iter().zip(histories), shared.group_by(), now),

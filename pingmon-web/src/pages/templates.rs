@@ -8,7 +8,7 @@ use super::wording::When;
 use crate::{face::Shared, failure::Failure, links::Links};
 
 /// Names end in `.html`, which is what turns escaping on.
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: [(&str, &str); 9] = [
     ("layout.html", include_str!("../../templates/layout.html")),
     ("parts.html", include_str!("../../templates/parts.html")),
     ("overview.html", include_str!("../../templates/overview.html")),
@@ -16,6 +16,7 @@ const TEMPLATES: [(&str, &str); 8] = [
     ("incidents.html", include_str!("../../templates/incidents.html")),
     ("notices.html", include_str!("../../templates/notices.html")),
     ("acknowledge.html", include_str!("../../templates/acknowledge.html")),
+    ("silence.html", include_str!("../../templates/silence.html")),
     ("failure.html", include_str!("../../templates/failure.html")),
 ];
 

@@ -50,7 +50,10 @@ async fn press(router: &Router, path: &str, by: &str) -> Answer {
 #[tokio::test]
 async fn to_look_at_a_signed_link_changes_nothing_and_its_button_does() {
     let (world, router, links) = with_incident().await;
-    assert_eq!(links.iter().map(|link| link.text.as_str()).collect::<Vec<_>>(), ["Details", "Acknowledge"]);
+    assert_eq!(
+        links.iter().map(|link| link.text.as_str()).collect::<Vec<_>>(),
+        ["Details", "Acknowledge", "Silence for 1 h"]
+    );
     assert_eq!(get(&router, &path(&links[0])).await.status, 200);
     let link = path(&links[1]);
     let page = get(&router, &link).await;

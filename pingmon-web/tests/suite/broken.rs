@@ -5,10 +5,11 @@ use std::{borrow::Cow, time::Duration};
 use async_trait::async_trait;
 use pingmon_core::{
     error::{Error, Result},
-    id::{DeliveryId, IncidentId, MonitorId, SessionId},
+    id::{DeliveryId, IncidentId, MonitorId, SessionId, SilenceId},
     incident::Incident,
     monitor::{Definition, Origin, State},
     notification::{Affected, Delivery},
+    silence::{Draft, Silence},
     store::{
         catalog::{Catalog, Change, Overview, Put},
         claims::{Claim, Claims, Completion, Gap, Renewal, Session, SessionInfo, Skip, Verdict},
@@ -16,6 +17,7 @@ use pingmon_core::{
         incidents::{IncidentFilter, Incidents},
         outbox::{DeliveryFilter, Outbox, Settlement},
         plugins::{NewPlugin, Plugins, StoredPlugin},
+        silences::{SilenceFilter, Silences},
     },
     time::Timestamp,
 };
@@ -171,6 +173,19 @@ impl Plugins for Broken {
         self.answer().await
     }
     async fn plugin_bytes(&self, _: &str) -> Result<Vec<u8>> {
+        self.answer().await
+    }
+}
+
+#[async_trait]
+impl Silences for Broken {
+    async fn silence(&self, _: Draft) -> Result<Silence> {
+        self.answer().await
+    }
+    async fn end_silence(&self, _: SilenceId) -> Result<Silence> {
+        self.answer().await
+    }
+    async fn silences(&self, _: SilenceFilter, _: usize) -> Result<Vec<Silence>> {
         self.answer().await
     }
 }

@@ -8,4 +8,5 @@ mod health;
 mod notices;
 mod pages;
 mod secrets;
+mod silencing;
 mod world;

@@ -153,6 +153,11 @@ pub(crate) async fn post_body(router: &Router, path: &str, authorization: &str, 
     ask(router, request.body(Body::from(body.to_owned())).unwrap()).await
 }
 
+/// DELETEs `path`, with that `Authorization`.
+pub(crate) async fn delete(router: &Router, path: &str, authorization: &str) -> Answer {
+    ask(router, Request::delete(path).header("authorization", authorization).body(Body::empty()).unwrap()).await
+}
+
 async fn ask(router: &Router, request: Request<Body>) -> Answer {
     let mut response = router.clone().oneshot(request).await.unwrap();
     let bytes = axum::body::to_bytes(std::mem::take(response.body_mut()), 64 << 20).await.unwrap();
