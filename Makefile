@@ -32,6 +32,7 @@ bench:
 chaos: setup
 	cargo build --release --package pingmon --package pingmon-benches --bins
 	@. scripts/path.sh && target/release/chaos $(CHAOS)
+	@. scripts/path.sh && cargo test --package pingmon-store --all-features --test suite -- --ignored --nocapture crash::each
 
 FUZZ_SECONDS ?= 300
 

@@ -6,6 +6,8 @@
 mod cluster;
 #[cfg(feature = "copy")]
 mod copy;
+#[cfg(all(unix, feature = "copy"))]
+mod crash;
 mod memory;
 #[cfg(feature = "postgres")]
 mod pgbouncer;
