@@ -1,14 +1,25 @@
 //! Names and answers that try to be more than text, on every channel that words a notice.
 
+use std::{
+    fs,
+    io::Write,
+    sync::{Arc, Mutex},
+};
+
+use axum::http::StatusCode;
 use pingmon_core::{
+    dial::DialPolicy,
     incident::Event,
     notification::{Companion, Notification},
     store::outbox::MAX_GROUP,
 };
-use pingmon_notify::sample;
+use pingmon_notify::{open, sample};
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::{
     notices,
+    receiver::Receiver,
     vendors::{ALL, texts},
 };
 
@@ -80,4 +91,83 @@ async fn two_thousand_companions_are_one_message_that_says_how_many() {
         assert_eq!(receiver.received().len(), 1);
         assert!(texts(&receiver.received()[0]).contains("2000 more"), "{}", vendor.kind);
     }
+}
+
+/// The notices of a table of hostile texts, each with its text.
+fn all() -> Vec<(String, Notification)> {
+    hostile().into_iter().map(|text| (text.clone(), notice(notices::opened(), &text))).collect()
+}
+
+#[tokio::test]
+async fn a_webhook_gets_it_as_data_and_its_headers_hold_one_line() {
+    let receiver = Receiver::answering(|_| Some(StatusCode::OK)).await;
+    let config = json!({
+        "url": receiver.url("/hook"), "headers": { "x-name": "{{ monitor.name }}" },
+        "body": "{\"name\": {{ monitor.name }}}",
+    });
+    let plain = open("webhook", &json!({ "url": receiver.url("/hook") }), &DialPolicy::open()).unwrap();
+    let own = open("webhook", &config, &DialPolicy::open()).unwrap();
+    for (text, notice) in all() {
+        plain.send(&notice).await.unwrap();
+        let whole = receiver.received().pop().unwrap();
+        assert_eq!(
+            (&whole.json()["monitor"]["name"], &whole.json()["incident"]["message"]),
+            (&json!(text), &json!(text))
+        );
+        own.send(&notice).await.unwrap();
+        let own = receiver.received().pop().unwrap();
+        assert_eq!(own.json(), json!({ "name": text }));
+        assert!(own.headers.get("x-injected").is_none() && own.headers["x-name"].len() <= 4_100);
+        assert!(own.uri == "/hook" && own.headers.len() < 16, "{:?}", own.headers);
+    }
+    assert_eq!(receiver.received().len(), 2 * hostile().len(), "one request each");
+}
+
+#[tokio::test]
+async fn a_command_gets_it_as_data_on_its_standard_input_and_nowhere_else() {
+    let home = TempDir::new().unwrap();
+    let script = "/bin/cat > \"$1/facts\"; echo \"$@\" > \"$1/arguments\"; /usr/bin/env > \"$1/env\"";
+    let config = json!({ "run": ["/bin/sh", "-c", script, "sh", home.path()] });
+    let channel = open("command", &config, &DialPolicy::open()).unwrap();
+    let mut told = None;
+    for (text, notice) in all() {
+        channel.send(&notice).await.unwrap();
+        let facts: Value = serde_json::from_slice(&fs::read(home.path().join("facts")).unwrap()).unwrap();
+        assert_eq!((&facts["monitor"]["name"], &facts["incident"]["message"]), (&json!(text), &json!(text)));
+        let rest = ["arguments", "env"].map(|file| fs::read_to_string(home.path().join(file)).unwrap());
+        assert_eq!(told.get_or_insert_with(|| rest.clone()), &rest, "the same whatever something is called");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_log_gets_one_line_that_can_neither_forge_another_nor_steer_a_terminal() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let channel = open("log", &Value::Null, &DialPolicy::open()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let notices = [all(), vec![(String::new(), notice(notices::opened(), "a\u{1b}[2J\u{9b}2J\u{7}b"))]].concat();
+    tracing::subscriber::with_default(subscriber, || {
+        for (_, notice) in &notices {
+            runtime.block_on(channel.send(notice)).unwrap();
+        }
+    });
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(log.lines().count(), notices.len(), "one line each");
+    let steers = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c) || c == '\u{2066}';
+    assert!(!log.contains(steers), "{log:?}");
+    assert!(log.lines().all(|line| line.len() < 40_000));
 }
