@@ -115,7 +115,8 @@ fn run(runtime: &Runtime, check: &Arc<dyn Check>, raw: &Raw, process: &Process) 
         });
         let theirs = micros(started.elapsed(), RUNS);
         ratios.push(ours / theirs);
-        (whole.push(ours), bare.push(theirs));
+        whole.push(ours);
+        bare.push(theirs);
         extisms.extend(extism.as_mut().map(|extism| extism.run(EXTISM_RUNS) / ours));
         processes.push(process.run() / ours);
     }

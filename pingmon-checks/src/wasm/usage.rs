@@ -62,7 +62,6 @@ impl Usage {
             plugin: config.plugin.into(),
             grant: Grant::compile(config.grant)?,
             services: Some(Arc::clone(services)),
-            ..Standing::default()
         };
         let (config, plugins) = (Value::Object(config.config), plugins.clone());
         if let Some(plugin) = &plugin {
