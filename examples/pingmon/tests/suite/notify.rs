@@ -85,7 +85,7 @@ fn a_preview_shows_every_state_and_contacts_nobody() {
     assert!(!done.stdout.contains("canary"), "{}", done.stdout);
     let done = home.call(&["notify", "preview", "-o", "json"]);
     let lines: Vec<Value> = done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 12, "both notifiers");
+    assert_eq!(lines.len(), 16, "both notifiers");
 }
 
 #[test]
