@@ -5,6 +5,8 @@ use wasmparser::{Parser, Payload};
 
 use super::settings::Settings;
 
+/// What every WebAssembly file begins with.
+const MAGIC: &[u8] = b"\0asm";
 /// Deepest nesting of components and modules.
 const MAX_DEPTH: usize = 16;
 /// Most components and modules in a file.
@@ -21,6 +23,9 @@ const MAJOR: &str = "1";
 pub(super) fn inspect(wasm: &[u8], settings: &Settings) -> Result<(), String> {
     if wasm.len() > settings.max_file {
         return Err(format!("the file has {} bytes, more than wasm.max_file ({})", wasm.len(), settings.max_file));
+    }
+    if !wasm.starts_with(MAGIC) {
+        return Err("it isn't a WebAssembly component: it doesn't begin as one".to_owned());
     }
     if Parser::is_core_wasm(wasm) {
         let how = "build it for wasm32-wasip2, or make it one by `wasm-tools component new`";

@@ -18,13 +18,13 @@ use super::{Harness, fixture::Fixture};
 /// Most moves in one story.
 const MOVES: usize = 60;
 
-/// Runs stories on fresh stores, a quarter of `PROPTEST_CASES` (64 unless set): each is some 40 cases by itself.
+/// Runs stories on fresh stores, an eighth of `PROPTEST_CASES` (32 unless set): each is some 40 cases by itself.
 ///
 /// # Panics
 /// When a store and the model differ; the message has the shortest such story and the seed.
 pub fn check<H: Harness>(fresh: impl AsyncFn() -> H) {
     let mut config = Config { failure_persistence: None, ..Config::default() };
-    config.cases = (config.cases / 4).max(1);
+    config.cases = (config.cases / 8).max(1);
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(fastrand::u64(..));
     }
