@@ -1,7 +1,7 @@
 //! The list of all laws, and the macro that makes one test of each.
 
 /// Makes one test per law of a store, named as the sentence it proves, in modules by role; and one that runs random
-/// interleavings against a model (a quarter of `PROPTEST_CASES`; it prints the seed when it fails).
+/// interleavings against a model (an eighth of `PROPTEST_CASES`; it prints the seed when it fails).
 ///
 /// The argument is an expression that makes a fresh [`Harness`](crate::conformance::Harness); it may `.await`.
 #[macro_export]
