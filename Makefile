@@ -47,6 +47,9 @@ plugins:
 	plugins/target/python/bin/pip install --quiet --requirement plugins/python/queue-depth/requirements.txt
 	cd plugins/python/queue-depth && ../../target/python/bin/componentize-py \
 		--wit-path ../../../pingmon-checks/wit/check --world check componentize app --output queue_depth.wasm
+	plugins/target/python/bin/pip install --quiet --requirement plugins/c/queue-depth/requirements.txt
+	cargo install --quiet --locked --no-default-features --features c --root plugins/target wit-bindgen-cli@0.63.0
+	PATH="$(CURDIR)/plugins/target/python/bin:$(CURDIR)/plugins/target/bin:$$PATH" plugins/c/queue-depth/build
 	cargo build --package pingmon
 	plugins/guide target/debug/pingmon
 

@@ -120,10 +120,8 @@ async fn plugins_of_every_language_that_was_built_find_the_same() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
     let answers = [r#"{"queue":{"depth":3}}"#, r#"{"queue":{"depth":11}}"#, r#"{"queue":3}"#, "{"];
     let mut found = Vec::new();
-    for sample in
-        ["fixtures/queue_depth.wasm", "javascript/queue-depth/queue_depth.wasm", "python/queue-depth/queue_depth.wasm"]
-    {
-        let Ok(wasm) = std::fs::read(root.join(sample)) else { continue };
+    for sample in ["fixtures", "c/queue-depth", "javascript/queue-depth", "python/queue-depth"] {
+        let Ok(wasm) = std::fs::read(root.join(sample).join("queue_depth.wasm")) else { continue };
         let plugins = Plugins::new(settings(), compiler()).unwrap();
         plugins.install(plugins.load("queue", &wasm, None).await.unwrap());
         let mut verdicts = Vec::new();
