@@ -11,8 +11,6 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 
-use super::plugin::hex_sha256;
-
 /// A directory of compiled plug-ins.
 pub(super) struct Cache {
     directory: PathBuf,
@@ -108,4 +106,9 @@ fn not_ours(directory: &fs::Metadata) -> Option<&'static str> {
 #[cfg(not(unix))]
 fn not_ours(_: &fs::Metadata) -> Option<&'static str> {
     None
+}
+
+/// SHA-256 in hexadecimal digits.
+fn hex_sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }

@@ -9,7 +9,6 @@ use pingmon_core::{
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use wasmtime::{Store, component::Component};
 
@@ -87,7 +86,8 @@ impl Plugin {
     /// Why it can't be used.
     pub(super) async fn prepare(
         name: &str,
-        wasm: &[u8],
+        sha256: String,
+        size: usize,
         component: &Component,
         engine: &Arc<Engine>,
     ) -> Result<Self, String> {
@@ -119,8 +119,8 @@ impl Plugin {
             description: said.description,
             wants: wants.map(|want| Want { capability: field(want.capability), reason: want.reason }).collect(),
             config_schema,
-            sha256: hex_sha256(wasm),
-            size: wasm.len(),
+            sha256,
+            size,
         };
         Ok(Self { info, wanted, schema, instances, engine: Arc::clone(engine) })
     }
@@ -191,9 +191,4 @@ fn dotted(pointer: &str) -> String {
         Ok(index) => format!("{path}[{index}]"),
         Err(_) => format!("{path}.{step}"),
     })
-}
-
-/// SHA-256 in hexadecimal digits.
-pub(super) fn hex_sha256(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
 }

@@ -16,7 +16,7 @@ use super::{
     compile::Compiler,
     engine::Engine,
     inspect::inspect,
-    plugin::{Plugin, hex_sha256},
+    plugin::Plugin,
     settings::Settings,
     signature::Keys,
     stored::{Refused, Stored},
@@ -130,7 +130,9 @@ impl Plugins {
         sha256: Option<&str>,
         signature: Option<&str>,
     ) -> Result<Plugin, (&'static str, String)> {
-        let found = hex_sha256(wasm);
+        // Once: for a component in the cache, hashing is most of the work.
+        let hash: [u8; 32] = Sha256::digest(wasm).into();
+        let found = hex::encode(hash);
         if let Some(expected) = sha256.filter(|expected| !expected.eq_ignore_ascii_case(&found)) {
             let reason =
                 format!("the component's is {found}, expected {expected}: it was changed, or is another version");
@@ -142,9 +144,9 @@ impl Plugins {
         let engine = self.engine().map_err(|error| refused(error.chain()))?;
         let component = match self.0.compiled.get(&found) {
             Some(component) => component.clone(),
-            None => self.component(wasm, &engine).await.map_err(refused)?,
+            None => self.component(wasm, &hash, &engine).await.map_err(refused)?,
         };
-        Plugin::prepare(name, wasm, &component, &engine).await.map_err(refused)
+        Plugin::prepare(name, found, wasm.len(), &component, &engine).await.map_err(refused)
     }
 
     /// Puts a plug-in into the table, in the place of one with the same name.
@@ -220,18 +222,17 @@ impl Plugins {
         Ok(Arc::clone(engine.insert(new)))
     }
 
-    async fn component(&self, wasm: &[u8], engine: &Engine) -> Result<Component, String> {
-        let hash: [u8; 32] = Sha256::digest(wasm).into();
+    async fn component(&self, wasm: &[u8], hash: &[u8; 32], engine: &Engine) -> Result<Component, String> {
         let directory = self.0.settings.cache.as_deref();
         let cache = directory.map(|directory| Cache::open(directory, &engine.wasmtime)).transpose();
         let cache = cache.map_err(|reason| format!("the cache (wasm.cache) {reason}"))?;
-        if let Some(code) = cache.as_ref().and_then(|cache| cache.get(&hash))
+        if let Some(code) = cache.as_ref().and_then(|cache| cache.get(hash))
             && let Ok(component) = trust(&code, engine)
         {
             return Ok(component);
         }
         let code = self.0.compiler.compile(wasm, &self.0.settings).await?;
-        if let Some(Err(error)) = cache.map(|cache| cache.put(&hash, &code)) {
+        if let Some(Err(error)) = cache.map(|cache| cache.put(hash, &code)) {
             tracing::warn!(%error, "a compiled plug-in couldn't be kept: it will be compiled again");
         }
         trust(&code, engine)
