@@ -1,10 +1,11 @@
 //! What a run of a plug-in costs, beside what it's made of: a store, an instance and a call of the same component by wasmtime
 //! alone; beside extism; and beside a process for each check. How long a compiled plug-in takes to load, and what 1,000
-//! monitors of one weigh. Each line ends with what is aimed at.
+//! monitors of one weigh. Each such line ends with what is aimed at. Last, what the samples cost, language by language.
 #![allow(clippy::expect_used, clippy::print_stdout, missing_docs, reason = "a bench that can't go on is to fail")]
 
 mod peers;
 mod raw;
+mod samples;
 
 use std::{
     path::PathBuf,
@@ -67,13 +68,16 @@ fn main() {
     let wasm = fixture("hostile.wasm");
     let directory = tempfile::tempdir().expect("a directory");
     let mut settings = Settings::default();
+    // The samples of languages that bring an engine along are large, and take long to compile on a busy machine.
+    settings.compile_seconds = 600;
     settings.cache = Some(directory.path().join("plugins"));
     let plugins = load(&runtime, &settings, &wasm);
-    let kind = Wasm::new(DialPolicy::open(), plugins).expect("the kind");
+    let kind = Wasm::new(DialPolicy::open(), plugins.clone()).expect("the kind");
     let config = json!({ "plugin": "it", "config": { "does": "nothing" } });
     let check = kind.build(&config).expect("a check");
     run(&runtime, &check, &Raw::new(&wasm), &Process::build(directory.path()));
     weigh(&runtime, &kind, &config);
+    samples::measure(&runtime, &plugins);
 }
 
 /// How long a plug-in takes until it is ready, compiled before by another process.
