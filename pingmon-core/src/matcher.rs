@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    error::{Error, Result},
-    monitor::{self, MAX_LABELS},
-    notification::Subject,
-};
+#[cfg(doc)]
+use crate::{error::Error, monitor::MAX_LABELS};
+use crate::{error::Result, monitor, notification::Subject};
 
 /// Most names in one matcher.
 pub const MAX_NAMES: usize = 1_000;
@@ -59,16 +57,9 @@ impl Matcher {
     /// # Errors
     /// [`Error::Config`] naming `monitors` or `labels`.
     pub fn validate(&self) -> Result<()> {
-        for (field, count, most) in
-            [("monitors", self.monitors.len(), MAX_NAMES), ("labels", self.labels.len(), MAX_LABELS)]
-        {
-            if count > most {
-                return Err(Error::config(field, format!("{count} are more than the {most} allowed")));
-            }
-        }
+        monitor::count("monitors", self.monitors.len(), MAX_NAMES)?;
         self.monitors.iter().try_for_each(|name| monitor::name("monitors", name))?;
-        let mut labels = self.labels.iter();
-        labels.try_for_each(|(key, value)| monitor::name("labels", key).and_then(|()| monitor::name("labels", value)))
+        monitor::labels(&self.labels)
     }
 }
 
@@ -91,7 +82,7 @@ mod tests {
     use super::*;
     use crate::{
         id::MonitorId,
-        monitor::{Definition, Monitor, State},
+        monitor::{Definition, MAX_LABELS, Monitor, State},
     };
 
     #[test]

@@ -3,6 +3,7 @@
 
 use crate::{
     error::{Error, Result},
+    incident,
     matcher::Matcher,
     monitor::{MAX_CHANNELS, name},
     outcome::Status,
@@ -59,9 +60,7 @@ pub(crate) fn validate(routes: &[Route]) -> Result<()> {
             let reason = format!("names {} notifiers: from 1 to {MAX_CHANNELS}", notify.len());
             return Err(Error::config("notify", reason));
         }
-        if levels.contains(&Status::Up) {
-            return Err(Error::config("levels", "up is no level of an incident: degraded, down or unknown"));
-        }
+        incident::levels("levels", levels)?;
         notify.iter().try_for_each(|channel| name("notify", channel))
     })
 }

@@ -85,9 +85,10 @@ pub(super) fn deliveries(
     let (channels, routes) = (shared.channels.borrow(), shared.routes.borrow());
     let (subject, expiry) = (&watched.subject, shared.settings.expiry);
     let mut deliveries = watched.audience.notices(subject, &routes, announced, Some(outcome), expiry);
+    let confirmed_by: Vec<_> = health.witnesses.iter().map(|witness| witness.host.clone()).collect();
     for delivery in &mut deliveries {
         let notification = &mut delivery.notification;
-        notification.confirmed_by = health.witnesses.iter().map(|witness| witness.host.clone()).collect();
+        notification.confirmed_by.clone_from(&confirmed_by);
         notification.affected.clone_from(affected);
         if let Some(channel) = channels.get(&delivery.notification.channel) {
             channel.put_off(delivery);

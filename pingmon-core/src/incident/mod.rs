@@ -144,6 +144,14 @@ impl Incident {
     }
 }
 
+/// Refuses what is no level of an incident.
+pub(crate) fn levels(field: &str, levels: &[Status]) -> Result<()> {
+    if levels.contains(&Status::Up) {
+        return Err(Error::config(field, "up is no level of an incident: degraded, down or unknown"));
+    }
+    Ok(())
+}
+
 /// Longest name of whoever acknowledges an incident, in characters.
 pub const MAX_ACKNOWLEDGER: usize = 200;
 

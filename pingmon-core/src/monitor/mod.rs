@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(crate) use self::validation::name;
 pub use self::validation::validate_all;
+pub(crate) use self::validation::{count, labels, name};
 use crate::{
     id::MonitorId,
     incident::{self, Closed, Health, Transition},

@@ -1,6 +1,6 @@
 //! What a definition may be: every limit, refused by name. Whether a config suits its kind is for the kind to say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -34,8 +34,7 @@ impl Definition {
         if self.depends_on.contains(&self.name) {
             return Err(Error::config("depends_on", "a monitor can't depend on itself; take its own name out"));
         }
-        count("labels", self.labels.len(), MAX_LABELS)?;
-        self.labels.iter().try_for_each(|(key, value)| name("labels", key).and_then(|()| name("labels", value)))?;
+        labels(&self.labels)?;
         match &self.config {
             Value::Null | Value::Object(_) => count("config", self.config.to_string().len(), MAX_CONFIG),
             _ => Err(Error::config("config", "is to be an object")),
@@ -87,7 +86,14 @@ pub(crate) fn name(field: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-fn count(field: &str, count: usize, most: usize) -> Result<()> {
+/// Refuses what can't be labels, of a monitor or of what is looked for.
+pub(crate) fn labels(labels: &BTreeMap<String, String>) -> Result<()> {
+    count("labels", labels.len(), MAX_LABELS)?;
+    labels.iter().try_for_each(|(key, value)| name("labels", key).and_then(|()| name("labels", value)))
+}
+
+/// Refuses more of something than is allowed.
+pub(crate) fn count(field: &str, count: usize, most: usize) -> Result<()> {
     if count <= most {
         return Ok(());
     }

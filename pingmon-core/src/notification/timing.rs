@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    incident,
     outcome::Status,
     policy::MAX_DURATION,
     time::Timestamp,
@@ -61,10 +62,7 @@ impl Timing {
                 "has no end within a month: whom nothing is to be told needs no notifier",
             ));
         }
-        if self.quiet_except.contains(&Status::Up) {
-            return Err(Error::config("quiet_except", "up is no level of an incident: degraded, down or unknown"));
-        }
-        Ok(())
+        incident::levels("quiet_except", &self.quiet_except)
     }
 
     /// Puts a delivery off whose time lies in the quiet hours, unless they don't hold for the level of its incident. It
