@@ -173,6 +173,11 @@ fn remark(comment: &str) -> Result<&str> {
     Ok(comment)
 }
 
+/// There is no silence of that id that isn't over.
+pub fn over(id: SilenceId) -> Error {
+    Error::not_found(format!("silence {id} that isn't over"))
+}
+
 /// The refusal of a silence beyond [`MAX_ALIVE`].
 pub fn too_many() -> Error {
     Error::config("silences", format!("there are {MAX_ALIVE} already that aren't over: end one of them first"))

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration}
 
 use pingmon_core::{
     error::{Error, Result},
-    store::plugins::{Plugins as Store, StoredPlugin},
+    store::plugins::{Plugins as Store, StoredPlugin, no_plugin},
 };
 use tokio::{
     runtime::Handle,
@@ -96,7 +96,7 @@ impl Plugins {
     /// `NotFound` when there is none of that name; [`Error::Config`] when it can't be used; store errors.
     pub async fn fetch(&self, store: &dyn Store, name: &str) -> Result<Plugin> {
         let listed = store.plugins().await?.into_iter().find(|listed| listed.name == name);
-        let listed = listed.ok_or_else(|| Error::not_found(format!("plug-in \"{name}\" in the store")))?;
+        let listed = listed.ok_or_else(|| no_plugin(name))?;
         if let Verdict::Refused(reason) = self.table(|table| table.verdict(&listed)) {
             return Err(Error::config("plugin", reason));
         }

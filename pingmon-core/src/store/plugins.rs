@@ -125,6 +125,16 @@ pub trait Plugins: Send + Sync {
     async fn plugin_bytes(&self, sha256: &str) -> Result<Vec<u8>>;
 }
 
+/// There is no plug-in of that name.
+pub fn no_plugin(name: &str) -> Error {
+    Error::not_found(format!("plug-in \"{name}\" in the store"))
+}
+
+/// There are no bytes of that hash, or no longer.
+pub fn no_bytes(sha256: &str) -> Error {
+    Error::not_found(format!("plug-in with the SHA-256 {sha256} in the store"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,10 +4,10 @@ use std::{collections::btree_map::Entry, sync::Arc};
 
 use async_trait::async_trait;
 use pingmon_core::{
-    error::{Error, Result},
+    error::Result,
     store::{
         catalog::Change,
-        plugins::{NewPlugin, Plugins, StoredPlugin},
+        plugins::{NewPlugin, Plugins, StoredPlugin, no_bytes, no_plugin},
     },
 };
 
@@ -43,7 +43,7 @@ impl Plugins for MemoryStore {
 
     async fn remove_plugin(&self, name: &str) -> Result<()> {
         let removed = self.transact(|tables, _| tables.plugins.remove(name));
-        removed.map(drop).ok_or_else(|| Error::not_found(format!("plug-in \"{name}\" in the store")))
+        removed.map(drop).ok_or_else(|| no_plugin(name))
     }
 
     async fn plugins(&self) -> Result<Vec<StoredPlugin>> {
@@ -55,7 +55,7 @@ impl Plugins for MemoryStore {
             let found = tables.plugins.values().find(|shelved| shelved.plugin.sha256 == sha256);
             found.map(|shelved| Arc::clone(&shelved.bytes))
         });
-        let found = found.ok_or_else(|| Error::not_found(format!("plug-in with the SHA-256 {sha256} in the store")))?;
+        let found = found.ok_or_else(|| no_bytes(sha256))?;
         Ok(found.to_vec())
     }
 }

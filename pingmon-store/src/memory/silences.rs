@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 
 use async_trait::async_trait;
 use pingmon_core::{
-    error::{Error, Result},
+    error::Result,
     id::SilenceId,
-    silence::{Draft, MAX_ALIVE, Silence, too_many},
+    silence::{Draft, MAX_ALIVE, Silence, over, too_many},
     store::silences::{SilenceFilter, Silences},
     time::Timestamp,
 };
@@ -29,7 +29,7 @@ impl Silences for MemoryStore {
     async fn end_silence(&self, id: SilenceId) -> Result<Silence> {
         self.transact(|tables, now| {
             let alive = tables.silences.get_mut(&id).filter(|silence| silence.until > now);
-            let silence = alive.ok_or_else(|| Error::not_found(format!("silence {id} that isn't over")))?;
+            let silence = alive.ok_or_else(|| over(id))?;
             *silence = silence.clone().ended(now);
             Ok(silence.clone())
         })

@@ -7,16 +7,13 @@ use pingmon_core::{
     error::Result,
     store::{
         catalog::Change,
-        plugins::{NewPlugin, Plugins, StoredPlugin},
+        plugins::{NewPlugin, Plugins, StoredPlugin, no_bytes, no_plugin},
     },
     time::Timestamp,
 };
 
 use super::{PgStore, sessions, transactions::Transaction};
-use crate::{
-    error,
-    parts::{no_bytes, no_plugin, parts},
-};
+use crate::{error, parts::parts};
 
 #[async_trait]
 impl Plugins for PgStore {

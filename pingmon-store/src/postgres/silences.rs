@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use pingmon_core::{
-    error::{Error, Result},
+    error::Result,
     id::SilenceId,
-    silence::{Draft, MAX_ALIVE, Silence, too_many},
+    silence::{Draft, MAX_ALIVE, Silence, over, too_many},
     store::silences::{SilenceFilter, Silences},
 };
 use uuid::Uuid;
@@ -36,7 +36,7 @@ impl Silences for PgStore {
                 end.fetch_optional(tx.conn()).await?.map(SilenceRow::into_silence).transpose()
             })
         });
-        ended.await?.ok_or_else(|| Error::not_found(format!("silence {id} that isn't over")))
+        ended.await?.ok_or_else(|| over(id))
     }
 
     async fn silences(&self, filter: SilenceFilter, limit: usize) -> Result<Vec<Silence>> {

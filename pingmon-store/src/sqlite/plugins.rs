@@ -5,18 +5,14 @@ use pingmon_core::{
     error::Result,
     store::{
         catalog::Change,
-        plugins::{NewPlugin, Plugins, StoredPlugin},
+        plugins::{NewPlugin, Plugins, StoredPlugin, no_bytes, no_plugin},
     },
     time::Timestamp,
 };
 use sqlx::SqliteConnection;
 
 use super::SqliteStore;
-use crate::{
-    codec::instant,
-    error,
-    parts::{no_bytes, no_plugin, parts},
-};
+use crate::{codec::instant, error, parts::parts};
 
 #[async_trait]
 impl Plugins for SqliteStore {

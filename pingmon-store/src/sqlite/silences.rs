@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use pingmon_core::{
-    error::{Error, Result},
+    error::Result,
     id::SilenceId,
-    silence::{Draft, MAX_ALIVE, Silence, too_many},
+    silence::{Draft, MAX_ALIVE, Silence, over, too_many},
     store::silences::{SilenceFilter, Silences},
     time::Timestamp,
 };
@@ -36,7 +36,7 @@ impl Silences for SqliteStore {
                 end.fetch_optional(conn).await?.map(SilenceRow::into_silence).transpose()
             })
         });
-        ended.await?.ok_or_else(|| Error::not_found(format!("silence {id} that isn't over")))
+        ended.await?.ok_or_else(|| over(id))
     }
 
     async fn silences(&self, filter: SilenceFilter, limit: usize) -> Result<Vec<Silence>> {
