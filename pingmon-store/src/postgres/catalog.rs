@@ -22,8 +22,8 @@ use uuid::Uuid;
 use super::{
     PgStore,
     definitions::{NewDefinition, Plan},
-    groups, history, incidents, intake, kept,
-    outbox::{self, DeliveryRow},
+    deliveries::DeliveryRow,
+    groups, history, incidents, intake, kept, outbox,
     rows::{MonitorRow, health_to, limit as row_limit, uuids},
     sessions,
     transactions::Transaction,

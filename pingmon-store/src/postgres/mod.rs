@@ -22,6 +22,7 @@ mod copy;
 #[cfg(feature = "copy")]
 pub(crate) mod copying;
 mod definitions;
+mod deliveries;
 mod groups;
 mod history;
 mod incidents;

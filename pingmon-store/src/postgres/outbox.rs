@@ -17,15 +17,13 @@ use uuid::Uuid;
 use super::{
     PgStore,
     batch::{column, waves},
+    deliveries::{DeliveryRow, StoredDelivery, TakenDelivery, without_nul},
     groups,
     rows::limit as row_limit,
     sessions,
     transactions::Transaction,
 };
-use crate::{
-    codec::{from_json, receipt, to_json, word},
-    error,
-};
+use crate::error;
 
 #[async_trait]
 impl Outbox for PgStore {
@@ -306,11 +304,6 @@ fn receipt_of(settled: &Settled) -> Option<String> {
     receipt.as_ref().map(Receipt::as_str).map(without_nul)
 }
 
-/// What a channel said, without the one character that PostgreSQL can't hold.
-fn without_nul(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
-}
-
 const EXPIRE: &str = "UPDATE {schema}.deliveries SET state = 'dead', last_error = 'expired before the channel took it'
     WHERE id = ANY(ARRAY(SELECT id FROM {schema}.deliveries
         WHERE state = 'pending' AND taken_by IS NULL AND leader IS NULL AND expires_at <= {schema}.clock()
@@ -342,104 +335,4 @@ async fn list(tx: &mut Transaction<'_>, filter: DeliveryFilter, limit: usize) ->
         query = query.bind(*monitor.as_uuid());
     }
     query.fetch_all(tx.conn()).await?.into_iter().map(StoredDelivery::into_delivery).collect()
-}
-
-/// A delivery to be stored.
-pub(super) struct DeliveryRow {
-    id: Uuid,
-    monitor: Uuid,
-    incident: Uuid,
-    event: Event,
-    channel: String,
-    at: DateTime<Utc>,
-    sequence: i64,
-    due_at: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
-    state: &'static str,
-    attempts: i64,
-    last_error: Option<String>,
-    group: Option<String>,
-    notification: String,
-}
-
-impl DeliveryRow {
-    pub(super) fn from_delivery(delivery: &Delivery) -> error::Result<Self> {
-        let notification = &delivery.notification;
-        Ok(Self {
-            id: *notification.id.as_uuid(),
-            monitor: *notification.monitor.id.as_uuid(),
-            incident: *notification.incident.id.as_uuid(),
-            event: notification.event,
-            channel: notification.channel.clone(),
-            at: notification.at.to_datetime(),
-            sequence: i64::from(delivery.sequence),
-            due_at: delivery.due_at.to_datetime(),
-            expires_at: delivery.expires_at.to_datetime(),
-            state: delivery.state.as_str(),
-            attempts: i64::from(delivery.attempts),
-            last_error: delivery.last_error.as_deref().map(without_nul),
-            group: delivery.group.as_deref().map(without_nul),
-            notification: to_json("notification", notification)?,
-        })
-    }
-}
-
-/// A delivery as it is read.
-#[derive(sqlx::FromRow)]
-struct StoredDelivery {
-    sequence: i64,
-    due_at: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
-    state: String,
-    attempts: i64,
-    last_error: Option<String>,
-    receipt: Option<String>,
-    group_key: Option<String>,
-    leader: Option<Uuid>,
-    notification: String,
-}
-
-impl StoredDelivery {
-    fn into_delivery(self) -> error::Result<Delivery> {
-        let mut delivery = Delivery::new(
-            from_json("notification", &self.notification)?,
-            u32::try_from(self.sequence).unwrap_or(u32::MAX),
-            self.due_at.into(),
-            self.expires_at.into(),
-            word("state of a delivery", &self.state)?,
-            u32::try_from(self.attempts).unwrap_or(u32::MAX),
-            self.last_error,
-        );
-        delivery.receipt = receipt(self.receipt);
-        delivery.group = self.group_key;
-        delivery.leader = self.leader.map(DeliveryId::from_uuid);
-        Ok(delivery)
-    }
-}
-
-/// A delivery as it is taken: with what its channel was told and answered before.
-#[derive(sqlx::FromRow)]
-struct TakenDelivery {
-    #[sqlx(flatten)]
-    stored: StoredDelivery,
-    first_receipt: Option<String>,
-    opening: Option<String>,
-}
-
-impl TakenDelivery {
-    fn is_folded(&self) -> bool {
-        self.stored.state == DeliveryState::Folded.as_str()
-    }
-
-    /// Whether it is the first of a group that is taken for the first time.
-    fn leads(&self) -> bool {
-        self.stored.group_key.is_some() && self.stored.attempts == 1
-    }
-
-    fn into_delivery(self) -> error::Result<Delivery> {
-        let mut delivery = self.stored.into_delivery()?;
-        delivery.notification.receipt = receipt(self.first_receipt);
-        delivery.notification.opening = self.opening;
-        Ok(delivery)
-    }
 }

@@ -22,8 +22,8 @@ use uuid::Uuid;
 use super::{
     SqliteStore,
     definitions::{self, NewDefinition},
-    groups, history, incidents, kept,
-    outbox::{self, DeliveryRow},
+    deliveries::DeliveryRow,
+    groups, history, incidents, kept, outbox,
     rows::{MonitorRow, health_to, limit as row_limit},
 };
 use crate::{

@@ -12,9 +12,9 @@ use sqlx::SqliteConnection;
 
 use super::{
     claims::{self, Fence, Step},
+    deliveries::DeliveryRow,
     history::{self, ResultRow},
-    incidents, kept,
-    outbox::{self, DeliveryRow},
+    incidents, kept, outbox,
     rows::health_to,
 };
 use crate::error::Result;

@@ -16,6 +16,7 @@ mod connect;
 #[cfg(feature = "copy")]
 pub(crate) mod copying;
 mod definitions;
+mod deliveries;
 #[cfg(test)]
 mod full_disk;
 mod groups;

@@ -14,9 +14,15 @@ use pingmon_core::{
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::{SqliteStore, groups, rows::limit as row_limit, sessions};
+use super::{
+    SqliteStore,
+    deliveries::{DeliveryRow, StoredDelivery},
+    groups,
+    rows::limit as row_limit,
+    sessions,
+};
 use crate::{
-    codec::{from_json, instant, receipt, to_json, word},
+    codec::{instant, receipt},
     error,
 };
 
@@ -294,77 +300,4 @@ async fn list(conn: &mut SqliteConnection, filter: DeliveryFilter, limit: usize)
     let query = sqlx::query_as::<_, StoredDelivery>(statement).bind(filter.monitor.map(|monitor| *monitor.as_uuid()));
     let query = query.bind(filter.state.map(DeliveryState::as_str)).bind(row_limit(limit));
     query.fetch_all(conn).await?.into_iter().map(StoredDelivery::into_delivery).collect()
-}
-
-/// A delivery to be stored.
-pub(super) struct DeliveryRow {
-    id: Uuid,
-    monitor: Uuid,
-    incident: String,
-    event: Event,
-    channel: String,
-    at: i64,
-    sequence: u32,
-    due_at: i64,
-    expires_at: i64,
-    state: &'static str,
-    attempts: u32,
-    last_error: Option<String>,
-    group: Option<String>,
-    notification: String,
-}
-
-impl DeliveryRow {
-    pub(super) fn from_delivery(delivery: &Delivery) -> error::Result<Self> {
-        let notification = &delivery.notification;
-        Ok(Self {
-            id: *notification.id.as_uuid(),
-            monitor: *notification.monitor.id.as_uuid(),
-            incident: notification.incident.id.to_string(),
-            event: notification.event,
-            channel: notification.channel.clone(),
-            at: notification.at.as_micros(),
-            sequence: delivery.sequence,
-            due_at: delivery.due_at.as_micros(),
-            expires_at: delivery.expires_at.as_micros(),
-            state: delivery.state.as_str(),
-            attempts: delivery.attempts,
-            last_error: delivery.last_error.clone(),
-            group: delivery.group.clone(),
-            notification: to_json("notification", notification)?,
-        })
-    }
-}
-
-/// A delivery as it is read.
-#[derive(sqlx::FromRow)]
-struct StoredDelivery {
-    sequence: u32,
-    due_at: i64,
-    expires_at: i64,
-    state: String,
-    attempts: u32,
-    last_error: Option<String>,
-    receipt: Option<String>,
-    group_key: Option<String>,
-    leader: Option<Uuid>,
-    notification: String,
-}
-
-impl StoredDelivery {
-    fn into_delivery(self) -> error::Result<Delivery> {
-        let mut delivery = Delivery::new(
-            from_json("notification", &self.notification)?,
-            self.sequence,
-            instant(self.due_at),
-            instant(self.expires_at),
-            word("state of a delivery", &self.state)?,
-            self.attempts,
-            self.last_error,
-        );
-        delivery.receipt = receipt(self.receipt);
-        delivery.group = self.group_key;
-        delivery.leader = self.leader.map(DeliveryId::from_uuid);
-        Ok(delivery)
-    }
 }
