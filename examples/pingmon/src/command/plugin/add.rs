@@ -13,7 +13,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::{
     super::{block_on, print, validate::count, warn},
-    Failure, is_declared, stem, unreadable, users,
+    Failure, named, stem, unreadable, users,
 };
 use crate::{
     cli::{Listing, LogFormat, PluginAdd},
@@ -45,7 +45,7 @@ pub(crate) fn add(args: PluginAdd) -> Result<ExitCode, Failure> {
     let change = block_on(put(&config, &plugin, new, args.force))??;
     wheel.finish_and_clear();
 
-    if is_declared(&config.plugins, &name) {
+    if named(&config.plugins, &name).is_some() {
         warn(&format!(
             "the config declares a file for the plug-in \"{name}\", which wins for whoever uses this config"
         ));

@@ -39,24 +39,27 @@ fn find(component: &Path, file: File) -> Result<(Plugins, Arc<Plugin>), Failure>
         return Err(Failure::Usage(format!("{shown} can't be read: {reason}")));
     }
     let config = super::load(file.config)?;
-    let name = component.to_string_lossy();
-    let plugins = config.plugins.clone();
-    if !is_declared(&plugins, &name) {
-        let fetched = block_on(fetch(&config, &name))?.map_err(|error| match error {
-            Error::NotFound { .. } => {
-                Failure::Usage(format!("{shown} is no file, and neither the config nor its store knows such a plug-in"))
-            }
-            error => error.into(),
-        })?;
-        plugins.install(fetched);
+    let (plugins, name) = (config.plugins.clone(), component.to_string_lossy());
+    if let Some(plugin) = named(&plugins, &name) {
+        return Ok((plugins, plugin));
     }
-    named(plugins, &name)
+    let fetched = block_on(in_store(&config, async |store| plugins.fetch(store, &name).await))?;
+    plugins.install(fetched.flatten().map_err(|error| match error {
+        Error::NotFound { .. } => {
+            Failure::Usage(format!("{shown} is no file, and neither the config nor its store knows such a plug-in"))
+        }
+        error => error.into(),
+    })?);
+    found(plugins, &name)
 }
 
-fn named(plugins: Plugins, name: &str) -> Result<(Plugins, Arc<Plugin>), Failure> {
-    let plugin = plugins.all().into_iter().find(|plugin| plugin.info().name == name);
-    let plugin = plugin.ok_or_else(|| Failure::Broken("the plug-in got lost".to_owned()))?;
+fn found(plugins: Plugins, name: &str) -> Result<(Plugins, Arc<Plugin>), Failure> {
+    let plugin = named(&plugins, name).ok_or_else(|| Failure::Broken("the plug-in got lost".to_owned()))?;
     Ok((plugins, plugin))
+}
+
+fn named(plugins: &Plugins, name: &str) -> Option<Arc<Plugin>> {
+    plugins.all().into_iter().find(|plugin| plugin.info().name == name)
 }
 
 /// Loads one component, with the usual settings.
@@ -65,7 +68,7 @@ fn load(component: &Path) -> Result<(Plugins, Arc<Plugin>), Failure> {
     let wasm = read_component(component, settings.max_file).map_err(|reason| unreadable(component, &reason))?;
     let plugins = Plugins::new(settings, compiler())?;
     plugins.install(apart(plugins.load(&stem(component), &wasm, None))?);
-    named(plugins, &stem(component))
+    found(plugins, &stem(component))
 }
 
 /// What a component is called that nobody has named: as its file.
@@ -77,34 +80,36 @@ fn unreadable(file: &Path, reason: &str) -> Failure {
     Failure::Usage(format!("{} {reason}", file.display()))
 }
 
-fn is_declared(plugins: &Plugins, name: &str) -> bool {
-    plugins.all().iter().any(|plugin| plugin.info().name == name)
-}
-
-/// A plug-in out of the config's store.
-async fn fetch(config: &Config, name: &str) -> CoreResult<Plugin> {
+/// Looks something up in the config's store.
+async fn in_store<T>(config: &Config, look: impl AsyncFnOnce(&dyn Store) -> T) -> CoreResult<T> {
     let opened = Opened::open_existing(&config.settings.store).await?;
-    let fetched = config.plugins.fetch(&*opened.store(), name).await;
+    let found = look(&*opened.store()).await;
     opened.close().await;
-    fetched
+    Ok(found)
 }
 
 /// Takes the plug-ins out of the store that these monitors name and the config doesn't declare. What can't be had is told;
 /// those monitors are `unknown` then.
 pub(super) fn complete(config: &Config, monitors: &[&Definition]) -> Result<(), Failure> {
-    let named = monitors.iter().filter_map(|definition| plugin_of(definition));
-    let missing: BTreeSet<_> = named.filter(|name| !is_declared(&config.plugins, name)).collect();
+    let plugins = &config.plugins;
+    let all = monitors.iter().filter_map(|definition| plugin_of(definition));
+    let missing: BTreeSet<_> = all.filter(|name| named(plugins, name).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    block_on(async {
-        for name in missing {
-            match fetch(config, name).await {
-                Ok(plugin) => config.plugins.install(plugin),
+    let fetched = in_store(config, async |store| {
+        for name in &missing {
+            match plugins.fetch(store, name).await {
+                Ok(plugin) => plugins.install(plugin),
                 Err(error) => warn(&format!("the plug-in \"{name}\" can't be taken from the store: {}", error.chain())),
             }
         }
-    })
+    });
+    if let Err(error) = block_on(fetched)? {
+        let missing: Vec<_> = missing.into_iter().collect();
+        warn(&format!("plug-ins ({}) can't be taken from the store: {}", missing.join(", "), error.chain()));
+    }
+    Ok(())
 }
 
 /// The plug-in that a monitor names.
