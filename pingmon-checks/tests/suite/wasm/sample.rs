@@ -87,9 +87,10 @@ async fn the_freshest_of_several_logs_is_judged_and_who_has_no_head_is_named() {
 fn sources() -> Vec<std::path::PathBuf> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
     let mut found: Vec<_> = ["Cargo.lock", "Cargo.toml", "queue-depth.schema.json"].map(|file| root.join(file)).into();
-    let mut open: Vec<_> = ["../pingmon-checks/wit", "sdk-rust", "rust", "fixtures/hostile", "fixtures/wasi-http"]
-        .map(|part| root.join(part))
-        .into();
+    let mut open: Vec<_> =
+        ["../pingmon-checks/wit", "sdk-rust", "rust", "fixtures/hostile", "fixtures/idle", "fixtures/wasi-http"]
+            .map(|part| root.join(part))
+            .into();
     while let Some(directory) = open.pop() {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
