@@ -1,8 +1,9 @@
 //! Machine code of plug-ins on disk, so that each is compiled once. Whoever can write there can make this process do
-//! anything: so nobody else may, and each file's hash is kept beside it, since wasmtime checks nothing.
+//! anything: so nobody else may, and each file's hash is kept beside it, since wasmtime checks nothing. The code is run from
+//! where it lies, not from a copy: files are never written to once they are there, only replaced.
 
 use std::{
-    fs,
+    fs::{self, File},
     hash::Hash as _,
     io,
     path::{Path, PathBuf},
@@ -35,12 +36,13 @@ impl Cache {
         Ok(Self { directory: directory.to_owned(), engine: fingerprint(engine) })
     }
 
-    /// The code of a component, if it's there and as it was written.
-    pub(super) fn get(&self, wasm: &[u8; 32]) -> Option<Vec<u8>> {
+    /// The file with the code of a component, if it's there and as it was written.
+    pub(super) fn get(&self, wasm: &[u8; 32]) -> Option<PathBuf> {
         let (code, hash) = self.paths(wasm);
         let expected = fs::read_to_string(hash).ok()?;
-        let code = fs::read(code).ok()?;
-        (hex_sha256(&code) == expected.trim()).then_some(code)
+        // Not SHA-256: that would take longer than all else that loading takes.
+        let found = blake3::Hasher::new().update_reader(File::open(&code).ok()?).ok()?.finalize();
+        (found.to_hex().as_str() == expected.trim()).then_some(code)
     }
 
     /// Keeps the code of a component.
@@ -50,19 +52,23 @@ impl Cache {
     pub(super) fn put(&self, wasm: &[u8; 32], code: &[u8]) -> io::Result<()> {
         let (path, hash) = self.paths(wasm);
         replace(&path, code)?;
-        replace(&hash, hex_sha256(code).as_bytes())
+        replace(&hash, blake3::hash(code).to_hex().as_bytes())
     }
 
     fn paths(&self, wasm: &[u8; 32]) -> (PathBuf, PathBuf) {
         let key = hex::encode(Sha256::new().chain_update(wasm).chain_update(self.engine).finalize());
-        (self.directory.join(format!("{key}.cwasm")), self.directory.join(format!("{key}.sha256")))
+        (self.directory.join(format!("{key}.cwasm")), self.directory.join(format!("{key}.blake3")))
     }
 }
 
-/// Never shows half a file to another process that reads it.
+/// Never shows half a file to another process that reads it, and leaves the one be that is run. Nobody is to write to the
+/// new one by mistake either, as by restoring a backup over it.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = path.with_extension(format!("{}.draft", std::process::id()));
     fs::write(&draft, bytes)?;
+    let mut permissions = fs::metadata(&draft)?.permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&draft, permissions)?;
     fs::rename(&draft, path)
 }
 
@@ -106,9 +112,4 @@ fn not_ours(directory: &fs::Metadata) -> Option<&'static str> {
 #[cfg(not(unix))]
 fn not_ours(_: &fs::Metadata) -> Option<&'static str> {
     None
-}
-
-/// SHA-256 in hexadecimal digits.
-fn hex_sha256(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
 }

@@ -63,6 +63,10 @@ pub(super) fn code(fuel: bool) -> Config {
     config.relaxed_simd_deterministic(true);
     // Three times dearer, and no plug-in of this interface needs it.
     config.concurrency_support(false);
+    // What only debuggers and backtraces need: a sixth of the code, to be read at each load.
+    config.generate_address_map(false);
+    config.native_unwind_info(cfg!(windows));
+    config.wasm_backtrace_max_frames(None);
     config
 }
 

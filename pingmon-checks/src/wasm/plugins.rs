@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    path::Path,
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
 };
 
@@ -227,7 +228,7 @@ impl Plugins {
         let cache = directory.map(|directory| Cache::open(directory, &engine.wasmtime)).transpose();
         let cache = cache.map_err(|reason| format!("the cache (wasm.cache) {reason}"))?;
         if let Some(code) = cache.as_ref().and_then(|cache| cache.get(hash))
-            && let Ok(component) = trust(&code, engine)
+            && let Ok(component) = trust(Code::Kept(&code), engine)
         {
             return Ok(component);
         }
@@ -235,7 +236,7 @@ impl Plugins {
         if let Some(Err(error)) = cache.map(|cache| cache.put(hash, &code)) {
             tracing::warn!(%error, "a compiled plug-in couldn't be kept: it will be compiled again");
         }
-        trust(&code, engine)
+        trust(Code::Compiled(&code), engine)
     }
 }
 
@@ -264,12 +265,25 @@ impl Table {
     }
 }
 
-/// Takes bytes for machine code.
-fn trust(code: &[u8], engine: &Engine) -> Result<Component, String> {
-    // SAFETY: these bytes come from our own compiler, in this run or in an earlier one: then from a directory that nobody
-    // else may write to, and unchanged by the hash beside them.
+/// Where machine code is.
+enum Code<'a> {
+    Compiled(&'a [u8]),
+    Kept(&'a Path),
+}
+
+/// Takes for machine code what is said to be that.
+fn trust(code: Code<'_>, engine: &Engine) -> Result<Component, String> {
+    // SAFETY: it comes from our own compiler, in this run or in an earlier one: then from a directory that nobody else may
+    // write to, from a file that isn't written to either, and unchanged by the hash beside it.
     #[expect(unsafe_code, reason = "wasmtime can't check machine code")]
-    let component = unsafe { Component::deserialize(&engine.wasmtime, code) };
+    let component = unsafe {
+        match code {
+            Code::Compiled(bytes) => Component::deserialize(&engine.wasmtime, bytes),
+            // Where nothing may be executed from (`noexec`), from memory it may.
+            Code::Kept(file) => Component::deserialize_file(&engine.wasmtime, file)
+                .or_else(|_| Component::deserialize(&engine.wasmtime, std::fs::read(file)?)),
+        }
+    };
     component.map_err(|error| format!("the compiler's code can't be used: {error:#}"))
 }
 

@@ -22,6 +22,14 @@ fn files(directory: &Path, extension: &str) -> Vec<std::path::PathBuf> {
     entries.filter(|path| path.extension().is_some_and(|found| found == extension)).collect()
 }
 
+/// Puts another file in the place of one: code itself is read-only.
+fn change(code: &Path, bytes: &[u8]) {
+    assert!(fs::metadata(code).unwrap().permissions().readonly());
+    fs::remove_file(code).unwrap();
+    fs::write(code, bytes).unwrap();
+    fs::set_permissions(code, fs::Permissions::from_mode(0o400)).unwrap();
+}
+
 #[tokio::test]
 async fn a_plugin_is_compiled_once() {
     let directory = tempfile::tempdir().unwrap();
@@ -46,14 +54,14 @@ async fn code_that_was_changed_is_not_believed_but_compiled_again() {
     for position in (0..good.len()).step_by(good.len() / 37) {
         let mut bad = good.clone();
         bad[position] ^= 1;
-        fs::write(code, &bad).unwrap();
+        change(code, &bad);
         let loaded = with_cache(&cache, none()).load("it", &wasm, None).await;
         assert!(loaded.is_err(), "the byte at {position} was changed");
     }
-    fs::write(code, &good[..good.len() / 2]).unwrap();
+    change(code, &good[..good.len() / 2]);
     with_cache(&cache, compiler()).load("it", &wasm, None).await.unwrap();
     assert_eq!(fs::read(code).unwrap(), good);
-    fs::remove_file(&files(&cache, "sha256")[0]).unwrap();
+    fs::remove_file(&files(&cache, "blake3")[0]).unwrap();
     assert!(with_cache(&cache, none()).load("it", &wasm, None).await.is_err());
 }
 
