@@ -1,6 +1,8 @@
 //! One call of a plug-in, from a slot of the pool to its end: within its limits, and in time whatever it does.
 
-use tokio::time::timeout_at;
+use std::pin::{Pin, pin};
+
+use tokio::{sync::SemaphorePermit, time::timeout_at};
 use wasmtime::Store;
 
 use super::{
@@ -18,17 +20,30 @@ impl Engine {
         work: impl AsyncFnOnce(&mut Store<Session>) -> wasmtime::Result<T>,
     ) -> (Result<T, Broken>, Session) {
         let mut store = self.store(session);
-        let ended = self.within(span, work(&mut store)).await;
+        // In its place, since it's too large to be handed on.
+        let ended = self.within(span, pin!(work(&mut store))).await;
         (ended, store.into_data())
     }
 
-    async fn within<T>(&self, span: Span, work: impl Future<Output = wasmtime::Result<T>>) -> Result<T, Broken> {
-        let limit = span.limit();
-        let slot = timeout_at(span.end, self.slots.acquire()).await;
-        let Ok(Ok(_slot)) = slot else { return Err(Broken::Crowded(limit)) };
+    async fn within<T>(
+        &self,
+        span: Span,
+        work: Pin<&mut impl Future<Output = wasmtime::Result<T>>>,
+    ) -> Result<T, Broken> {
+        let _slot = self.slot(span).await?;
         let _ticking = self.ticker.run();
         let ended = timeout_at(span.end, work).await;
-        ended.map_err(|_| Broken::Late(limit))?.map_err(Broken::Trapped)
+        ended.map_err(|_| Broken::Late(span.limit()))?.map_err(Broken::Trapped)
+    }
+
+    /// A slot of the pool, as soon as there is one.
+    async fn slot(&self, span: Span) -> Result<SemaphorePermit<'_>, Broken> {
+        // Most often there is: then no timer is needed.
+        if let Ok(free) = self.slots.try_acquire() {
+            return Ok(free);
+        }
+        let slot = timeout_at(span.end, self.slots.acquire()).await;
+        slot.ok().and_then(Result::ok).ok_or_else(|| Broken::Crowded(span.limit()))
     }
 
     /// The memory and the limits of one call.

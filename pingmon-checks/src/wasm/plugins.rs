@@ -141,7 +141,6 @@ impl Plugins {
         }
         self.0.keys.verify(wasm, signature).map_err(|reason| ("signature", reason))?;
         let refused = |reason: String| ("file", reason);
-        inspect(wasm, &self.0.settings).map_err(refused)?;
         let engine = self.engine().map_err(|error| refused(error.chain()))?;
         let component = match self.0.compiled.get(&found) {
             Some(component) => component.clone(),
@@ -232,6 +231,8 @@ impl Plugins {
         {
             return Ok(component);
         }
+        // What was compiled before was inspected before.
+        inspect(wasm, &self.0.settings)?;
         let code = self.0.compiler.compile(wasm, &self.0.settings).await?;
         if let Some(Err(error)) = cache.map(|cache| cache.put(hash, &code)) {
             tracing::warn!(%error, "a compiled plug-in couldn't be kept: it will be compiled again");
