@@ -1,6 +1,7 @@
 //! What a run of a plug-in costs, beside what it's made of: a store, an instance and a call of the same component by wasmtime
 //! alone; beside extism; and beside a process for each check. How long a compiled plug-in takes to load, and what 1,000
-//! monitors of one weigh. Each such line ends with what is aimed at. Last, what the samples cost, language by language.
+//! monitors of one weigh; how late others are beside one that computes without end. Each such line ends with what is aimed at.
+//! Last, what the samples cost, language by language.
 #![allow(clippy::expect_used, clippy::print_stdout, missing_docs, reason = "a bench that can't go on is to fail")]
 
 mod peers;
@@ -26,7 +27,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use self::{
-    peers::{Extism, Process},
+    peers::{Extism, Linked, Process},
     raw::Raw,
 };
 
@@ -34,7 +35,10 @@ const RUNS: u32 = 2_000;
 const EXTISM_RUNS: u32 = 300;
 const ROUNDS: usize = 15;
 const LOADS: usize = 50;
+/// A plug-in that does nothing, one that does something, and one that imports all there is.
+const LOADED: [&str; 3] = ["idle.wasm", "queue_depth.wasm", "hostile.wasm"];
 const MONITORS: usize = 1_000;
+const TIMERS: usize = 400;
 /// What the plug-in is told to do.
 const CONFIG: &str = r#"{"does":"nothing"}"#;
 
@@ -65,44 +69,50 @@ fn tell(what: &str, found: &str, aim: &str, met: bool) {
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let wasm = fixture("hostile.wasm");
     let directory = tempfile::tempdir().expect("a directory");
     let mut settings = Settings::default();
     // The samples of languages that bring an engine along are large, and take long to compile on a busy machine.
     settings.compile_seconds = 600;
     settings.cache = Some(directory.path().join("plugins"));
-    let plugins = load(&runtime, &settings, &wasm);
+    for name in LOADED.into_iter().rev() {
+        load(&runtime, &settings, name);
+    }
+    let plugins = ready(&runtime, &settings, &fixture("idle.wasm")).0;
     let kind = Wasm::new(DialPolicy::open(), plugins.clone()).expect("the kind");
     let config = json!({ "plugin": "it", "config": { "does": "nothing" } });
     let check = kind.build(&config).expect("a check");
-    run(&runtime, &check, &Raw::new(&wasm), &Process::build(directory.path()));
+    let processes =
+        [Process::build(directory.path(), Linked::Dynamically), Process::build(directory.path(), Linked::Statically)];
+    run(&runtime, &check, &Raw::new(&fixture("idle.wasm")), &processes);
     weigh(&runtime, &kind, &config);
+    disturb(&runtime, &settings);
     samples::measure(&runtime, &plugins);
 }
 
 /// How long a plug-in takes until it is ready, compiled before by another process.
-fn load(runtime: &Runtime, settings: &Settings, wasm: &[u8]) -> Plugins {
-    let other = fixture("queue_depth.wasm");
-    let load = || {
-        let plugins = Plugins::new(settings.clone(), Compiler::InProcess).expect("plug-ins");
-        // The first one makes the engine.
-        runtime.block_on(plugins.load("other", &other, None)).expect("a plug-in");
-        let started = Instant::now();
-        plugins.install(runtime.block_on(plugins.load("it", wasm, None)).expect("a plug-in"));
-        (plugins, started.elapsed())
-    };
-    let (plugins, compiled) = load();
-    let cached = median((0..LOADS).map(|_| micros(load().1, 1)).collect());
-    println!("{:<44} {compiled:.1?}", format!("compiling a component of {} KiB", wasm.len() / 1_024));
-    tell("loading it from the cache", &format!("{cached:.0} us"), "< 1,000 us", cached < 1_000.0);
-    plugins
+fn load(runtime: &Runtime, settings: &Settings, name: &str) {
+    let wasm = fixture(name);
+    let compiled = ready(runtime, settings, &wasm).1;
+    let cached = median((0..LOADS).map(|_| micros(ready(runtime, settings, &wasm).1, 1)).collect());
+    println!("{:<44} {compiled:.1?}", format!("compiling {name}, {} KiB", wasm.len() / 1_024));
+    tell("loading it from the cache", &format!("{cached:.0} us"), "< 1,000", cached < 1_000.0);
 }
 
-fn run(runtime: &Runtime, check: &Arc<dyn Check>, raw: &Raw, process: &Process) {
+/// Plug-ins among which is one, and how long that took to load.
+fn ready(runtime: &Runtime, settings: &Settings, wasm: &[u8]) -> (Plugins, Duration) {
+    let plugins = Plugins::new(settings.clone(), Compiler::InProcess).expect("plug-ins");
+    // The first one makes the engine.
+    runtime.block_on(plugins.load("other", &fixture("board.wasm"), None)).expect("a plug-in");
+    let started = Instant::now();
+    plugins.install(runtime.block_on(plugins.load("it", wasm, None)).expect("a plug-in"));
+    (plugins, started.elapsed())
+}
+
+fn run(runtime: &Runtime, check: &Arc<dyn Check>, raw: &Raw, processes: &[Process; 2]) {
     let cx = CheckContext::new(MonitorId::new(), "shop", Timestamp::default(), Duration::from_secs(5));
     let mut extism = Extism::start();
     let (mut whole, mut bare, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut extisms, mut processes) = (Vec::new(), Vec::new());
+    let (mut extisms, mut dynamic, mut fixed) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let started = Instant::now();
         runtime.block_on(async {
@@ -122,7 +132,8 @@ fn run(runtime: &Runtime, check: &Arc<dyn Check>, raw: &Raw, process: &Process) 
         whole.push(ours);
         bare.push(theirs);
         extisms.extend(extism.as_mut().map(|extism| extism.run(EXTISM_RUNS) / ours));
-        processes.push(process.run() / ours);
+        dynamic.push(processes[0].run() / ours);
+        fixed.push(processes[1].run() / ours);
     }
     let (whole, bare, ratio) = (median(whole), median(bare), median(ratios));
     let rate = 1e6 / whole;
@@ -132,7 +143,9 @@ fn run(runtime: &Runtime, check: &Arc<dyn Check>, raw: &Raw, process: &Process) 
         true => println!("extism wasn't built: cargo build --release --manifest-path benches/extism/Cargo.toml"),
         false => against("extism, fresh", whole, median(extisms), 8.0),
     }
-    against("a process for each check (static, Rust)", whole, median(processes), 20.0);
+    against("a process for each check, in Rust", whole, median(dynamic), 20.0);
+    let fixed = median(fixed);
+    println!("{:<44} {:.0} us, {fixed:.1} times a run", "the same, linked statically", whole * fixed);
 }
 
 fn against(what: &str, whole: f64, ratio: f64, aim: f64) {
@@ -156,4 +169,30 @@ fn weigh(runtime: &Runtime, kind: &Wasm, config: &serde_json::Value) {
     let whole = resident();
     println!("{:<44} {built} KiB more when built", format!("{MONITORS} monitors of it"));
     println!("{:<44} {whole} KiB resident, {spent:.0} us of CPU each", "after all ran at once");
+}
+
+/// How late a timer is on a thread where a plug-in computes without end.
+fn disturb(runtime: &Runtime, settings: &Settings) {
+    let plugins = ready(runtime, settings, &fixture("hostile.wasm")).0;
+    let kind = Wasm::new(DialPolicy::open(), plugins).expect("the kind");
+    let check = kind.build(&json!({ "plugin": "it", "config": { "does": "loop" } })).expect("a check");
+    let cx = CheckContext::new(MonitorId::new(), "shop", Timestamp::default(), Duration::from_secs(5));
+    let mut late = Vec::new();
+    runtime.block_on(async {
+        let timer = async {
+            for _ in 0..TIMERS {
+                let due = Instant::now() + Duration::from_millis(1);
+                tokio::time::sleep_until(due.into()).await;
+                late.push(due.elapsed().as_secs_f64() * 1e3);
+            }
+        };
+        tokio::select! {
+            () = timer => {}
+            ran = check.run(&cx) => assert_eq!(ran.expect("a run").status, Status::Unknown),
+        }
+    });
+    late.sort_by(f64::total_cmp);
+    let p99 = late[late.len() * 99 / 100];
+    let found = format!("p50 {:.1} ms, p99 {p99:.1} ms late", late[late.len() / 2]);
+    tell("others beside an endless loop", &found, "<= 30 ms", p99 <= 30.0);
 }

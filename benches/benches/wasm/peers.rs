@@ -45,22 +45,29 @@ impl Drop for Extism {
     }
 }
 
+/// How a program gets its libraries.
+#[derive(Clone, Copy)]
+pub(crate) enum Linked {
+    /// As cargo builds it.
+    Dynamically,
+    /// So that it starts fastest.
+    Statically,
+}
+
 /// A check that is a process.
 pub(crate) struct Process(PathBuf);
 
 impl Process {
     /// Compiles it into a directory.
-    pub(crate) fn build(directory: &Path) -> Self {
-        let (source, program) = (directory.join("process.rs"), directory.join("process"));
+    pub(crate) fn build(directory: &Path, linked: Linked) -> Self {
+        let (name, feature) = match linked {
+            Linked::Dynamically => ("dynamic", "-crt-static"),
+            Linked::Statically => ("static", "+crt-static"),
+        };
+        let (source, program) = (directory.join("process.rs"), directory.join(name));
         std::fs::write(&source, PROCESS).expect("a source");
         let mut rustc = Command::new("rustc");
-        rustc.args([
-            "--edition=2024",
-            "-Copt-level=3",
-            "-Cpanic=abort",
-            "-Cstrip=symbols",
-            "-Ctarget-feature=+crt-static",
-        ]);
+        rustc.args(["--edition=2024", "-Copt-level=3", "-Cstrip=symbols"]).arg(format!("-Ctarget-feature={feature}"));
         assert!(rustc.arg(&source).arg("-o").arg(&program).status().expect("rustc").success());
         Self(program)
     }
