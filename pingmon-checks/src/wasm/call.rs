@@ -13,16 +13,18 @@ use super::{
 
 impl Engine {
     /// Has `work` make an instance and call it. What it comes to, and the host's side of it afterwards.
-    pub(super) async fn call<T>(
+    pub(super) fn call<T>(
         &self,
         session: Session,
         span: Span,
         work: impl AsyncFnOnce(&mut Store<Session>) -> wasmtime::Result<T>,
-    ) -> (Result<T, Broken>, Session) {
+    ) -> impl Future<Output = (Result<T, Broken>, Session)> {
+        // Here, and what it's for in its place: both are too large to be handed on from future to future.
         let mut store = self.store(session);
-        // In its place, since it's too large to be handed on.
-        let ended = self.within(span, pin!(work(&mut store))).await;
-        (ended, store.into_data())
+        async move {
+            let ended = self.within(span, pin!(work(&mut store))).await;
+            (ended, store.into_data())
+        }
     }
 
     async fn within<T>(
