@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pingmon_checks::wasm::{Plugins, Wasm};
+use pingmon_checks::wasm::{Compiler, Plugins, Settings, Wasm};
 use pingmon_core::{
     check::{CheckContext, CheckKind as _},
     dial::DialPolicy,
@@ -33,7 +33,8 @@ const ANSWER: &[u8] =
     {\"queue\":{\"depth\":3}}";
 
 /// Compiles each sample that is there, and runs it.
-pub(super) fn measure(runtime: &Runtime, plugins: &Plugins) {
+pub(super) fn measure(runtime: &Runtime, settings: Settings) {
+    let plugins = Plugins::new(settings, Compiler::InProcess).expect("plug-ins");
     let origin = format!("http://{}", serve());
     for (language, path) in LANGUAGES {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(path);
