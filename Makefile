@@ -49,9 +49,9 @@ plugins:
 		--wit-path ../../../pingmon-checks/wit/check --world check componentize app --output queue_depth.wasm
 	plugins/target/python/bin/pip install --quiet --requirement plugins/c/queue-depth/requirements.txt
 	cargo install --quiet --locked --no-default-features --features c --root plugins/target wit-bindgen-cli@0.63.0
-	PATH="$(CURDIR)/plugins/target/python/bin:$(CURDIR)/plugins/target/bin:$$PATH" plugins/c/queue-depth/build
 	cargo build --package pingmon
-	plugins/guide target/debug/pingmon
+	export PATH="$(CURDIR)/plugins/target/python/bin:$(CURDIR)/plugins/target/bin:$$PATH"; \
+		plugins/c/queue-depth/build && plugins/guide target/debug/pingmon
 
 rfc9535:
 	@scripts/rfc9535

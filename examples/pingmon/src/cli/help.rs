@@ -140,7 +140,8 @@ pub(super) const PLUGIN_NEW: &str = "\
 Examples:
   pingmon plugin new rust queue-depth
   pingmon plugin new javascript queue-depth
-  pingmon plugin new python queue-depth";
+  pingmon plugin new python queue-depth
+  pingmon plugin new c queue-depth";
 
 pub(super) const WORKERS: &str = "\
 LOAD is the runs under way of those allowed at once, HELD the monitors held of

@@ -120,4 +120,5 @@ pub(crate) enum Language {
     Rust,
     Javascript,
     Python,
+    C,
 }

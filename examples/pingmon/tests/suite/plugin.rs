@@ -254,7 +254,8 @@ fn the_guide_works_as_it_is_written() {
 fn a_project_is_begun_in_each_language() {
     let home = Home::empty();
     let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/sdk-rust");
-    for (language, file) in [("rust", "src/lib.rs"), ("javascript", "check.js"), ("python", "app.py")] {
+    for (language, file) in [("rust", "src/lib.rs"), ("javascript", "check.js"), ("python", "app.py"), ("c", "check.c")]
+    {
         let done = home.call(&["plugin", "new", language, &format!("my-{language}"), "--sdk", sdk.to_str().unwrap()]);
         assert_eq!(done.code, 0, "{}", done.stderr);
         assert!(done.stdout.contains("pingmon plugin inspect"), "{}", done.stdout);

@@ -10,6 +10,13 @@ const WIT: [(&str, &str); 2] = [
     ("wit/types.wit", include_str!("../../../../../pingmon-checks/wit/check/types.wit")),
     ("wit/host.wit", include_str!("../../../../../pingmon-checks/wit/check/host.wit")),
 ];
+/// What the sample in C has that every check in C needs.
+const C: [(&str, &str); 3] = [
+    ("json.c", include_str!("../../../../../plugins/c/queue-depth/json.c")),
+    ("json.h", include_str!("../../../../../plugins/c/queue-depth/json.h")),
+    ("requirements.txt", include_str!("../../../../../plugins/c/queue-depth/requirements.txt")),
+];
+const C_BUILD: &str = include_str!("../../../../../plugins/c/queue-depth/build");
 
 /// Writes it and says how to go on.
 pub(crate) fn new(args: PluginNew) -> Result<ExitCode, Failure> {
@@ -72,6 +79,16 @@ fn files(language: Language, name: &str, sdk: &str) -> Vec<(&'static str, String
         .into_iter()
         .chain(wit())
         .collect(),
+        Language::C => [
+            ("check.c", fill(include_str!("template/c/check.c.in"))),
+            ("schema.json", SCHEMA.to_owned()),
+            ("build.sh", C_BUILD.replace("../../../pingmon-checks/wit/check", "wit").replace("queue_depth", name)),
+            (".gitignore", "target\n*.wasm\n".to_owned()),
+        ]
+        .into_iter()
+        .chain(C.map(|(file, text)| (file, text.to_owned())))
+        .chain(wit())
+        .collect(),
     }
 }
 
@@ -86,6 +103,10 @@ fn next(language: Language, name: &str) -> String {
             format!(
                 "pip install -r requirements.txt && componentize-py -d wit -w check componentize app -o {name}.wasm"
             ),
+            format!("{name}.wasm"),
+        ),
+        Language::C => (
+            "pip install -r requirements.txt && sh build.sh   # which says what it needs".to_owned(),
             format!("{name}.wasm"),
         ),
     };
