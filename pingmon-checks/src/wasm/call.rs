@@ -20,10 +20,18 @@ impl Engine {
         work: impl AsyncFnOnce(&mut Store<Session>) -> wasmtime::Result<T>,
     ) -> impl Future<Output = (Result<T, Broken>, Session)> {
         // Here, and what it's for in its place: both are too large to be handed on from future to future.
-        let mut store = self.store(session);
+        let store = self.store(session);
         async move {
+            let slot = match self.slot(span).await {
+                Ok(slot) => slot,
+                Err(crowded) => return (Err(crowded), store.into_data()),
+            };
+            // Gone before the slot is free again, also when nobody waits any longer: until then it has its place in the pool.
+            let mut store = store;
             let ended = self.within(span, pin!(work(&mut store))).await;
-            (ended, store.into_data())
+            let session = store.into_data();
+            drop(slot);
+            (ended, session)
         }
     }
 
@@ -32,7 +40,6 @@ impl Engine {
         span: Span,
         work: Pin<&mut impl Future<Output = wasmtime::Result<T>>>,
     ) -> Result<T, Broken> {
-        let _slot = self.slot(span).await?;
         let _ticking = self.ticker.run();
         let ended = timeout_at(span.end, work).await;
         ended.map_err(|_| Broken::Late(span.limit()))?.map_err(Broken::Trapped)

@@ -149,3 +149,22 @@ async fn runs_beyond_the_slots_wait_for_their_turn_and_say_so_when_it_does_not_c
     assert!(late.message.contains("wasm.max_runs"), "{}", late.message);
     assert_eq!(patient.status, Status::Up);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_run_that_got_its_turn_finds_room_however_soon_it_follows() {
+    let mut one = settings();
+    one.max_runs = 1;
+    let plugins = Plugins::new(one, compiler()).unwrap();
+    plugins.install(plugins.load("hostile", &fixture("hostile.wasm"), None).await.unwrap());
+    let mut crowd = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let monitor = Monitor::of(&plugins, "hostile", json!({ "does": "nothing" }));
+        crowd.spawn(async move {
+            for _ in 0..250 {
+                let outcome = monitor.run().await;
+                assert_eq!(outcome.status, Status::Up, "{outcome:?}");
+            }
+        });
+    }
+    crowd.join_all().await;
+}
