@@ -71,16 +71,18 @@ pub(super) fn code(fuel: bool) -> Config {
 }
 
 fn pool(settings: &Settings) -> PoolingAllocationConfig {
+    // Room for as many of the largest plug-in: it's address space, and counts.
     let runs = settings.max_runs;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(runs)
-        .total_core_instances(runs.saturating_mul(8).max(CORE_INSTANCES))
+        .total_core_instances(runs.saturating_mul(CORE_INSTANCES))
         .total_memories(runs)
-        .total_tables(runs.saturating_mul(4).max(TABLES))
+        .total_tables(runs.saturating_mul(TABLES))
         .total_stacks(runs)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(1)
         .max_tables_per_component(TABLES)
+        .max_tables_per_module(TABLES)
         .max_component_instance_size(4 * 1024 * 1024)
         .max_core_instance_size(4 * 1024 * 1024)
         .max_memory_size(settings.max_memory)

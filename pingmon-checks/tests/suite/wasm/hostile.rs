@@ -168,3 +168,16 @@ async fn a_run_that_got_its_turn_finds_room_however_soon_it_follows() {
     }
     crowd.join_all().await;
 }
+
+#[tokio::test]
+async fn all_slots_have_room_for_the_largest_plugin() {
+    let mut few = settings();
+    few.max_runs = 3;
+    let plugins = Plugins::new(few, compiler()).unwrap();
+    let wasm = component::running("(loop (br 0)) unreachable", &"(table 1 funcref)".repeat(8));
+    plugins.install(plugins.load("large", &wasm, None).await.unwrap());
+    let monitors = [0; 3].map(|_| Monitor::of(&plugins, "large", json!({})).within(Duration::from_millis(500)));
+    for outcome in futures_util::future::join_all(monitors.map(in_time)).await {
+        assert_eq!(verdict(&outcome), (Status::Unknown, "plugin_timeout"), "{outcome:?}");
+    }
+}
