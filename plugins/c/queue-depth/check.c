@@ -1,52 +1,25 @@
-// Is a queue short enough? Asks a JSON API, such as {"queue": {"depth": 12}}. What goes to the host lies on the heap: the
-// generated code gives it back.
+// Is a queue short enough? Asks a JSON API, such as {"queue": {"depth": 12}}.
 
+#include "guest.h"
 #include "json.h"
-#include "target/check.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define LITERAL(text) ((check_string_t){(uint8_t *)(text), sizeof(text) - 1})
 
 typedef exports_pingmon_check_guest_info_t info_t;
 typedef exports_pingmon_check_guest_context_t context_t;
-typedef exports_pingmon_check_guest_outcome_t outcome_t;
 typedef exports_pingmon_check_guest_error_t error_t;
-typedef pingmon_check_http_fault_t fault_t;
-typedef pingmon_check_http_response_t response_t;
 
 typedef struct {
   json_t url;
   uint64_t most;
 } config_t;
 
-typedef struct {
-  char *bytes;
-  size_t length;
-} bytes_t;
-
 static const char SCHEMA[] = {
 #embed "../../queue-depth.schema.json"
     , '\0'};
-
-// A run that gets no memory is over, which pingmon calls `unknown`.
-static void *resize(void *memory, size_t size) {
-  void *resized = realloc(memory, size);
-  if (!resized) abort();
-  return resized;
-}
-
-static void *copy(const void *value, size_t size) { return memcpy(resize(NULL, size), value, size); }
-
-static check_string_t text(const char *literal) {
-  check_string_t copied;
-  check_string_dup(&copied, literal);
-  return copied;
-}
 
 // As `printf` writes it, in up to 255 bytes.
 static check_string_t say(const char *format, ...) {
@@ -58,42 +31,8 @@ static check_string_t say(const char *format, ...) {
   return text(line);
 }
 
-static void note_error(outcome_t *outcome, check_string_t kind) {
-  pingmon_check_types_fact_t error = {text("error"), kind};
-  outcome->evidence.ptr = copy(&error, sizeof error);
-  outcome->evidence.len = 1;
-}
-
-// What a call of the host says is the verdict: whose fault it is, a stable word and one line.
-static void pass_on(fault_t *fault, outcome_t *outcome) {
-  outcome->status = fault->status;
-  outcome->message = fault->message;
-  note_error(outcome, fault->kind);
-}
-
-static void take_phases(response_t *answer, outcome_t *outcome) {
-  outcome->phases.ptr = answer->phases.ptr;
-  outcome->phases.len = answer->phases.len;
-  answer->phases.len = 0;
-  outcome->latency.is_some = outcome->phases.len > 0;
-  for (size_t n = 0; n < outcome->phases.len; n++) outcome->latency.val += outcome->phases.ptr[n].microseconds;
-}
-
-static bool read_all(pingmon_check_http_own_body_t body, bytes_t *whole, fault_t *fault) {
-  pingmon_check_http_borrow_body_t borrowed = pingmon_check_http_borrow_body(body);
-  for (;;) {
-    check_list_u8_t piece;
-    if (!pingmon_check_http_method_body_read(borrowed, &piece, fault)) return false;
-    if (piece.len == 0) return true;
-    whole->bytes = resize(whole->bytes, whole->length + piece.len);
-    memcpy(whole->bytes + whole->length, piece.ptr, piece.len);
-    whole->length += piece.len;
-    check_list_u8_free(&piece);
-  }
-}
-
-static bool find_depth(bytes_t body, uint64_t *depth) {
-  json_t whole = {body.bytes, body.bytes + body.length}, queue, found;
+static bool find_depth(check_list_u8_t body, uint64_t *depth) {
+  json_t whole = {(const char *)body.ptr, (const char *)body.ptr + body.len}, queue, found;
   return json_valid(whole) && json_member(whole, "queue", &queue) && json_member(queue, "depth", &found) &&
          json_count(found, depth);
 }
@@ -125,7 +64,7 @@ static void judge_answer(response_t *answer, uint64_t most, outcome_t *outcome) 
     take_phases(answer, outcome);
     return;
   }
-  bytes_t body = {0};
+  check_list_u8_t body = {0};
   fault_t fault;
   uint64_t depth;
   if (!read_all(answer->body, &body, &fault)) {
@@ -137,7 +76,7 @@ static void judge_answer(response_t *answer, uint64_t most, outcome_t *outcome) 
     judge(depth, most, outcome);
     take_phases(answer, outcome);
   }
-  free(body.bytes);
+  free(body.ptr);
 }
 
 static void check(const config_t *config, outcome_t *outcome) {

@@ -11,7 +11,9 @@ const WIT: [(&str, &str); 2] = [
     ("wit/host.wit", include_str!("../../../../../pingmon-checks/wit/check/host.wit")),
 ];
 /// What the sample in C has that every check in C needs.
-const C: [(&str, &str); 3] = [
+const C: [(&str, &str); 5] = [
+    ("guest.c", include_str!("../../../../../plugins/c/queue-depth/guest.c")),
+    ("guest.h", include_str!("../../../../../plugins/c/queue-depth/guest.h")),
     ("json.c", include_str!("../../../../../plugins/c/queue-depth/json.c")),
     ("json.h", include_str!("../../../../../plugins/c/queue-depth/json.h")),
     ("requirements.txt", include_str!("../../../../../plugins/c/queue-depth/requirements.txt")),
