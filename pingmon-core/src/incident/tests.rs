@@ -1,5 +1,7 @@
 //! The rules of `advance` as tables.
 
+use std::time::Duration;
+
 use super::*;
 use crate::time::Span;
 use Event::{Eased, Opened, Reminder, Resolved, Worsened};
